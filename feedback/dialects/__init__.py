@@ -1,0 +1,1 @@
+"""Feedback as other tools' libraries send it, translated into ours. Pure."""

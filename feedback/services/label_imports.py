@@ -1,0 +1,141 @@
+"""Bring in labels that people gave elsewhere: items, who answered what, and what stood in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid5
+
+from django.db import transaction
+
+from feedback import labelfiles, rubrics
+from feedback.labelfiles import LabeledItem
+from feedback.models import Annotation, Queue, QueueItem, Seat, Settled
+from feedback.models.queue import MOST_SEATS
+from feedback.queries import sources
+from feedback.queries.sources import Source
+from feedback.services.filling import BATCH, item_of
+from llmops.audit import services as audit
+from llmops.common.actors import Actor
+from llmops.common.errors import Invalid
+
+MOST = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came in; items that the queue held already are left as they are."""
+
+    items: int
+    answers: int
+    settled: int
+    left_alone: int
+
+
+def from_rows(*, queue: Queue, rows: Sequence[Any], mapping: Any, by: Actor, now: datetime) -> Imported:
+    """Put a table of labels into the queue, all of it or nothing. `mapping` says which column is what.
+
+    :raises Invalid: naming the part of the mapping, the line or the answer that is not acceptable.
+    """
+    chosen = labelfiles.Mapping.parse(mapping)
+    asked = {question.key for question in rubrics.parse(queue.rubric_version.questions)}
+    if chosen.question not in asked:
+        raise Invalid("The rubric has no such question.", fields={"mapping.question": "no such question"})
+    labelfiles.check_columns(rows, chosen)
+    return labels(queue=queue, found=labelfiles.read(rows, chosen), by=by, now=now)
+
+
+@transaction.atomic
+def labels(*, queue: Queue, found: Sequence[LabeledItem], by: Actor, now: datetime) -> Imported:
+    """Put items with their answers into the queue, all of them or none. People stay the names they have in the file.
+
+    An item with as many answers as the queue asks is done, and settled by its decision or the queue's rule.
+
+    :raises Invalid: naming the item and question that is not acceptable.
+    """
+    if not found or len(found) > MOST:
+        raise Invalid(f"Send 1 to {MOST:,} items at once.", fields={"items": f"1 to {MOST:,}"})
+    sent = {one.key: Source("import", uuid5(queue.uid, one.key), one.key, one.snapshot) for one in found}
+    there = {uid for _, uid in sources.known(queue.pk, sent.values())}
+    fresh = [one for one in found if sent[one.key].uid not in there]
+    checked = [_checked(queue, one) for one in fresh]
+    items = [_item(queue, one, sent[one.key]) for one in checked]
+    QueueItem.objects.bulk_create(items, batch_size=BATCH)
+    seats = [
+        Seat(
+            project_id=queue.project_id, item=item, outsider=given.who, slot=slot, of=item.seats, reserved_at=now,
+            expires_at=now, done_at=now,
+        )
+        for item, one in zip(items, checked, strict=True)
+        for slot, given in enumerate(one.given, start=1)
+    ]  # fmt: skip
+    Seat.objects.bulk_create(seats, batch_size=BATCH)
+    said = [given.answers for one in checked for given in one.given]
+    Annotation.objects.bulk_create(
+        [
+            Annotation(project_id=queue.project_id, seat=seat, answers=answers, created_at=now)
+            for seat, answers in zip(seats, said, strict=True)
+        ],
+        batch_size=BATCH,
+    )
+    settled = _settle(queue, items, checked, by, now)
+    made = Imported(len(items), len(seats), settled, len(found) - len(fresh))
+    audit.record("queue.labels_imported", by=by, target=queue, items=made.items, answers=made.answers)
+    return made
+
+
+def _checked(queue: Queue, one: LabeledItem) -> LabeledItem:
+    """The item with its answers in one spelling."""
+    questions = rubrics.parse(queue.rubric_version.questions)
+    try:
+        given = [
+            labelfiles.Given(each.who[:200], rubrics.checked(questions, each.answers, one.snapshot))
+            for each in one.given
+        ]
+        decision = one.decision and labelfiles.Decision(
+            rubrics.checked(questions, one.decision.answers, one.snapshot), one.decision.by
+        )
+        gold = rubrics.checked(questions, one.gold, one.snapshot) if one.gold else None
+    except Invalid as error:
+        raise Invalid(f"Item {one.key[:60]!r}: {error.message}", fields=error.fields) from None
+    if len(given) > MOST_SEATS:
+        raise Invalid(
+            f"Item {one.key[:60]!r} has more than {MOST_SEATS} answers.", fields={"items": "too many answers"}
+        )
+    return LabeledItem(one.key, one.snapshot, given, decision, gold)
+
+
+def _item(queue: Queue, one: LabeledItem, source: Source) -> QueueItem:
+    item = item_of(queue, source)
+    item.seats = MOST_SEATS if one.gold is not None else max(queue.annotators_per_item, len(one.given))
+    item.gold = one.gold
+    if one.gold is None and len(one.given) >= queue.annotators_per_item:
+        item.state = QueueItem.State.DONE
+    return item
+
+
+def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledItem], by: Actor, now: datetime) -> int:
+    """Decisions of the file stand; without one the queue's rule decides, for items that are done."""
+    questions = rubrics.parse(queue.rubric_version.questions)
+    unanimous = queue.settle_by == Queue.SettleBy.UNANIMOUS
+    rows = []
+    for item, one in zip(items, found, strict=True):
+        answers = one.decision.answers if one.decision else None
+        method, who = Settled.Method.ADJUDICATED, one.decision.by if one.decision else ""
+        if answers is None and item.state == QueueItem.State.DONE and queue.settle_by != Queue.SettleBy.PERSON:
+            answers = rubrics.combined(questions, [given.answers for given in one.given], unanimous=unanimous)
+            method = Settled.Method.UNANIMOUS if unanimous else Settled.Method.MAJORITY
+        if answers is not None:
+            rows.append(
+                Settled(
+                    project_id=queue.project_id, item=item, answers=answers, method=method,
+                    by=(who or "the platform")[:255], reason=f"imported by {by.text}", settled_at=now,
+                )
+            )  # fmt: skip
+    Settled.objects.bulk_create(rows, batch_size=BATCH)
+    for start in range(0, len(rows), BATCH):
+        pks = [row.item_id for row in rows[start : start + BATCH]]
+        QueueItem.objects.filter(pk__in=pks).update(state=QueueItem.State.SETTLED)
+    return len(rows)

@@ -1,0 +1,3 @@
+from llmops.accounts.models.user import User
+
+__all__ = ["User"]

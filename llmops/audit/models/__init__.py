@@ -1,0 +1,3 @@
+from llmops.audit.models.event import Event
+
+__all__ = ["Event"]

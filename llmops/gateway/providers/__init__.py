@@ -1,0 +1,1 @@
+"""One adapter per file; llmops.gateway.registry is the only importer."""
