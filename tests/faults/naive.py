@@ -112,16 +112,15 @@ class NaiveEngine:
         return self.results()
 
     def is_over(self) -> bool:
-        """Nothing waits, and no living child holds anything that it could still write."""
+        """Nothing waits, and no living child holds anything that it could still write: not even what another wrote."""
         with database(self.folder) as connection:
             [[waiting]] = connection.execute("SELECT count(*) FROM item WHERE state = 'pending'")
         return not waiting and not any(self.held_by(child) for child in self.workers()[1])
 
     def held_by(self, child: int) -> set[str]:
-        """The questions that a child has taken up and not answered."""
+        """The questions that a child has taken up and not written the answer of."""
         with database(self.folder) as connection:
-            held = {text for [text] in connection.execute("SELECT text FROM held WHERE child = ?", [child])}
-        return held - {seen.text for seen in self.results()}
+            return {text for [text] in connection.execute("SELECT text FROM held WHERE child = ?", [child])}
 
     def kill_group(self) -> None:
         """kill -9 of the parent and all its children while a child holds work."""
@@ -146,8 +145,9 @@ class NaiveEngine:
             for child in self.workers()[1]:
                 os.kill(child, signal.SIGSTOP)
                 try:
-                    if (held := self.held_by(child)) and not is_locked(self.folder / "naive.sqlite3"):
-                        return act(child, held)
+                    unanswered = self.held_by(child) - {seen.text for seen in self.results()}
+                    if unanswered and not is_locked(self.folder / "naive.sqlite3"):
+                        return act(child, unanswered)
                 finally:
                     with suppress(ProcessLookupError):
                         os.kill(child, signal.SIGCONT)
