@@ -170,17 +170,20 @@ def insert(
 ) -> list[tuple[Any, ...]]:
     """Insert rows of adapted values in as few statements as parameters allow; returns what RETURNING gives.
 
-    PostgreSQL takes a list for each column of more than FEW rows: psycopg looks for placeholders in every long
-    statement anew, which for a batch of 2,800 values takes longer than everything else.
+    PostgreSQL gets more than FEW rows as a COPY, or with an ending as a list for each column: psycopg looks for
+    placeholders in every long statement anew, which for a batch of 2,800 values takes longer than everything else.
     """
+    is_many = connection.vendor == "postgresql" and len(rows) > FEW
+    if is_many and not ending:
+        _copy(model, columns, rows)
+        return []
     returned: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[start : start + ROWS_AT_ONCE]
-            if connection.vendor == "postgresql" and len(part) > FEW:
-                sql, kinds = _statement_of_lists(model, columns, ending)
-                lists = zip(*part, strict=True)
-                cursor.execute(sql, [_list(values, kind) for values, kind in zip(lists, kinds, strict=True)])
+            if is_many:
+                sql = _statement_of_lists(model, columns, ending)
+                cursor.execute(sql, [_list(values) for values in zip(*part, strict=True)])
             else:
                 sql = _statement(model._meta.db_table, columns, len(part), ending)
                 cursor.execute(sql, [value for row in part for value in row])
@@ -189,29 +192,43 @@ def insert(
     return returned
 
 
+def _copy(model: type[models.Model], columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    sql = f'COPY "{model._meta.db_table}" ({_names(columns)}) FROM STDIN'
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(sql) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _names(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
 @lru_cache(maxsize=64)
 def _statement(table: str, columns: tuple[str, ...], rows: int, ending: str) -> str:
     # Names come from this code alone; values are parameters.
-    names = ", ".join(f'"{column}"' for column in columns)
     row = f"({', '.join(['%s'] * len(columns))})"
-    return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([row] * rows)} {ending}'  # noqa: S608
+    return f'INSERT INTO "{table}" ({_names(columns)}) VALUES {", ".join([row] * rows)} {ending}'  # noqa: S608
 
 
 @lru_cache(maxsize=64)
-def _statement_of_lists(model: type[models.Model], columns: tuple[str, ...], ending: str) -> tuple[str, list[str]]:
-    """The statement and the type of each column; without a length, because a cast to `varchar(9)` cuts silently."""
+def _statement_of_lists(model: type[models.Model], columns: tuple[str, ...], ending: str) -> str:
+    """Types are without their length, because a cast to `varchar(9)` cuts silently."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     kinds = [str(fields[column].db_type(connection)).partition("(")[0] for column in columns]
-    names = ", ".join(f'"{column}"' for column in columns)
     lists = ", ".join(f"%s::{kind}[]" for kind in kinds)
-    return f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT * FROM unnest({lists}) {ending}', kinds  # noqa: S608
+    return f'INSERT INTO "{model._meta.db_table}" ({_names(columns)}) SELECT * FROM unnest({lists}) {ending}'  # noqa: S608
 
 
-def _list(values: Iterable[Any], kind: str) -> list[Any]:
-    """A column's values; numbers of a column of floats are floats, because a list has one type."""
-    if kind == "double precision":
-        return [value if value is None else float(value) for value in values]
-    return list(values)
+def _list(values: Iterable[Any]) -> str:
+    """A column in the text form of PostgreSQL's arrays; psycopg's own way takes ten times as long."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def uuid_value(uid: UUID) -> Any:

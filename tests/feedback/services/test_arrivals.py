@@ -83,8 +83,10 @@ def test_many_threads_store_everything_once(project: Project) -> None:
     assert Seen.objects.count() == 100
 
 
-def test_every_text_and_number_is_stored_as_it_came(project: Project) -> None:
-    texts = ["", "NULL", "null", "it's", 'a"b', "{x,y}", "\\", "\\\\n", "%s %(a)s", "é😀", " two\nlines\t", "{}", ","]
+@pytest.mark.parametrize("ending", ["", "ON CONFLICT DO NOTHING"])
+def test_every_text_and_number_is_stored_as_it_came(project: Project, ending: str) -> None:
+    texts = ["", "NULL", "it's", 'a"b', "{x,y}", "\\", "\\\\n", "\\.", "\\N", "\\x41"]
+    texts += ["%s %(a)s", "é😀", " two\nlines\t", "{}"]
     at = arrivals.time_value(timezone.now())
     numbers = [None, 0, 1, 2.5, -1e300, 1 / 3]
     columns = ("uid", "project_id", "client_id", "inputs", "output", "received_at", "started_at", "hour", "cost_usd")
@@ -97,16 +99,17 @@ def test_every_text_and_number_is_stored_as_it_came(project: Project) -> None:
         )
         for n, text in enumerate(texts)
     ]  # fmt: skip
-    arrivals.insert(Call, columns, rows)
+    arrivals.insert(Call, columns, rows, ending)
     found = Call.objects.filter(project=project).order_by("id")
     assert [(call.inputs, call.error, call.output) for call in found] == [({"text": one}, one, None) for one in texts]
     assert [call.cost_usd for call in found] == [numbers[n % len(numbers)] for n in range(len(texts))]
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("ending", ["", "ON CONFLICT DO NOTHING"])
 @pytest.mark.parametrize("rows", [1, arrivals.FEW + 1])
-def test_a_text_that_is_too_long_is_refused_and_never_cut(project: Project, rows: int) -> None:
+def test_a_text_that_is_too_long_is_refused_and_never_cut(project: Project, rows: int, ending: str) -> None:
     columns = ("project_id", "hour", "entry", "reason", "field", "count", "sample", "last_at")
     row = (project.pk, 0, "calls", "x" * 41, "", 1, "", timezone.now())
     with pytest.raises(DataError), transaction.atomic():
-        arrivals.insert(Refusal, columns, [(*row[:1], hour, *row[2:]) for hour in range(rows)])
+        arrivals.insert(Refusal, columns, [(*row[:1], hour, *row[2:]) for hour in range(rows)], ending)
