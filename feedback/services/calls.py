@@ -139,7 +139,7 @@ def _row(
     if call.started_at and call.started_at < now:
         started_at, started = call.started_at, arrivals.time_value(call.started_at)
     return (
-        arrivals.uuid_value(entry.uid), project.pk, entry.client_id,
+        entry.uid.hex, project.pk, entry.client_id,
         moment, started, int(started_at.timestamp() // 3600),
         version.id if version else None, call.prompt, call.commit or (version.commit if version else ""),
         call.label, call.session, end_user, call.environment, call.model,

@@ -142,7 +142,7 @@ def _store(
         ref = known.get(event.call)
         call = ref.client_id if ref else event.call or latest.get(event.session, "")
         voter = _voter(project, event, ref)
-        uid = arrivals.uuid_value(entry.uid)
+        uid = entry.uid.hex
         rows.append((
             uid, project.pk, entry.client_id, call, "" if event.call else event.session, event.span, voter,
             event.source, event.kind, event.name, event.value, event.category, event.comment,
@@ -166,7 +166,7 @@ def _store(
 def _item_rows(project: Project, items: dict[str, _Item], now: datetime) -> list[tuple[Any, ...]]:
     moment, microseconds = arrivals.time_value(now), int(now.timestamp() * 1_000_000)
     return [
-        (arrivals.uuid_value(ids.uuid7()), project.pk, call, item.state, item.thumbs, item.score,
+        (ids.uuid7().hex, project.pk, call, item.state, item.thumbs, item.score,
          item.excerpt[:EXCERPT], item.has_correction, item.events, moment, moment, microseconds)
         for call, item in sorted(items.items())
     ]  # fmt: skip

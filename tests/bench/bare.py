@@ -45,7 +45,7 @@ def _items(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _seen(kind: int, day: str, count: int) -> tuple[list[Any], list[tuple[Any, ...]]]:
-    uids = [arrivals.uuid_value(uuid.uuid4()) for _ in range(count)]
+    uids = [uuid.uuid4().hex for _ in range(count)]
     return uids, [(1, kind, os.urandom(16), b"0" * 16, uid, day) for uid in uids]
 
 

@@ -94,7 +94,7 @@ def test_every_text_and_number_is_stored_as_it_came(project: Project, ending: st
     columns += ("repaired", "masked")
     rows = [
         (
-            arrivals.uuid_value(ids.uuid7()), project.pk, f"c{n}", arrivals.json_value({"text": text}), None, at, at, 0,
+            ids.uuid7().hex, project.pk, f"c{n}", arrivals.json_value({"text": text}), None, at, at, 0,
             numbers[n % len(numbers)], *[text] * 9, False, 0,
         )
         for n, text in enumerate(texts)
