@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults.systems import Platform
+from tests.faults.web import Server
 from tests.installation import fresh_services
 
 
@@ -22,3 +24,17 @@ def server_services() -> Iterator[dict[str, str]]:
     """A database and a Redis number that belong to one test."""
     with fresh_services() as services:
         yield services
+
+
+ON_SERVERS = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.xdist_group("faults")]
+
+
+@pytest.fixture(params=["SQLite", pytest.param("PostgreSQL", marks=ON_SERVERS)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A project `shop` and a web process that is not started yet."""
+    services = request.getfixturevalue("server_services") if request.param == "PostgreSQL" else {}
+    found = Server(tmp_path, services)
+    found.manage("createcachetable")
+    found.manage("create_project", "shop", "--admin", "a@b.example")
+    yield found
+    found.kill()

@@ -134,15 +134,7 @@ class Platform:
         return int(count)
 
     def query(self, sql: str) -> list[Any]:
-        if self.on_servers:
-            import psycopg
-
-            address = self.it.environment["DATABASE_URL"].replace("postgres://", "postgresql://")
-            with psycopg.connect(address, autocommit=True) as connection:
-                cursor = connection.execute(sql)
-                return cursor.fetchall() if cursor.description else []
-        with closing(sqlite3.connect(self.it.folder / "llmops.sqlite3", timeout=20)) as database:
-            return database.execute(sql).fetchall()
+        return queried(sql, self.it.environment.get("DATABASE_URL"), self.it.folder)
 
     def ready(self) -> None:
         """Wait until every process is there again."""
@@ -165,3 +157,15 @@ def is_locked(path: Path) -> bool:
 
 def _seen(result: dict[str, Any]) -> Seen:
     return Seen(result["id"], result["inputs"]["text"], result["output"])
+
+
+def queried(sql: str, address: str | None, folder: Path) -> list[Any]:
+    """What a database gives, asked from outside: the one at the address, else the SQLite file in the folder."""
+    if address:
+        import psycopg
+
+        with psycopg.connect(address.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    with closing(sqlite3.connect(folder / "llmops.sqlite3", timeout=20)) as database:
+        return database.execute(sql).fetchall()

@@ -19,8 +19,8 @@ import pytest
 
 from tests.faults import resending
 from tests.faults.systems import Platform
-from tests.faults.test_killed_web import Sender
 from tests.faults.test_killed_workers import WebWatch
+from tests.faults.web import Sender
 from tests.installation import ADMIN, Installation, free_port, wait_for
 
 pytestmark = [

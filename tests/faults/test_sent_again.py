@@ -3,34 +3,25 @@ answers, no second row; and another body under a known id is refused, event by e
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from tests.faults import resending
-from tests.faults.test_killed_web import Server, server
-
-__all__ = ["server"]
+from tests.faults.web import Server
 
 BATCHES = 100
 
 
 @pytest.mark.faults
 @pytest.mark.slow
-def test_what_is_sent_again_is_stored_once_and_another_body_under_its_id_is_refused(
-    server: Server, tmp_path: Path
-) -> None:
+def test_what_is_sent_again_is_stored_once_and_another_body_under_its_id_is_refused(server: Server) -> None:
     key = server.manage("issue_key", "shop").split()[-1]
     server.start()
     tally = resending.Deliverer(server.port, key, "again").deliver(BATCHES)
     server.kill()
-    with closing(sqlite3.connect(tmp_path / "llmops.sqlite3")) as database:
-        rows = database.execute(resending.STORED.format(name="again")).fetchall()
-        seen = database.execute("SELECT count(*) FROM feedback_seen").fetchone()
-        votes = database.execute("SELECT count(*), count(DISTINCT call_client_id) FROM feedback_vote").fetchone()
+    rows = server.query(resending.STORED.format(name="again"))
+    seen = server.query("SELECT count(*) FROM feedback_seen")
+    votes = server.query("SELECT count(*), count(DISTINCT call_client_id) FROM feedback_vote")
     print(f"\n{resending.demand_exact(tally, rows)}")
-    assert seen == (len(rows),)
+    assert seen == [(len(rows),)]
     feedback = sum(kind == "feedback" for kind, _ in tally.uids)
-    assert votes == (feedback, feedback)
+    assert votes == [(feedback, feedback)]

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from feedback.services import arrivals
 from tests.bench import processes
-from tests.faults.test_killed_web import Server
+from tests.faults.web import Server
 
 LIMIT = settings.MAX_JSON_BYTES
 CHUNK = b"x" * 65_536
