@@ -79,6 +79,7 @@ class Server:
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self.process = None  # its number may belong to another process by now
 
     def query(self, sql: str) -> list[Any]:
         return queried(sql, self.services.get("DATABASE_URL"), self.folder)
