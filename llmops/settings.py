@@ -327,6 +327,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AcceptOrRefuseEnum": ["accept", "refuse"],
         "InboxStateEnum": ["open", "done", "ignored"],
+        "LabelingToolEnum": ["label_studio", "argilla"],
+        "QueueFileEnum": ["label_studio", "label_studio_config", "argilla", "argilla_settings"],
         "ScoreKindEnum": "feedback.models.ScoreDefinition.Kind",
     },
     "POSTPROCESSING_HOOKS": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -104,6 +105,17 @@ def find_item(project: Project, uid: str) -> QueueItem:
     if found is None:
         raise NotFound("There is no such item here.")
     return found
+
+
+def uids_in(queue: Queue, names: Collection[str]) -> set[str]:
+    """Which of these public ids (`qi_…`) are items of the queue; other names are none."""
+    asked = {}
+    for name in names:
+        if name.startswith("qi_"):
+            with suppress(NotFound):
+                asked[name] = ids.parse("qi", name)
+    there = set(QueueItem.objects.filter(queue=queue, uid__in=asked.values()).values_list("uid", flat=True))
+    return {name for name, uid in asked.items() if uid in there}
 
 
 def people_of(queue: Queue) -> QuerySet[QueuePerson]:

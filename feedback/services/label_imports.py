@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import uuid5
 
 from django.db import transaction
 
 from feedback import labelfiles, rubrics
-from feedback.labelfiles import LabeledItem
+from feedback.labelfiles import Decision, Given, LabeledItem
 from feedback.models import Annotation, Queue, QueueItem, Seat, Settled
 from feedback.models.queue import MOST_SEATS
+from feedback.queries import queues as queries
 from feedback.queries import sources
 from feedback.queries.sources import Source
 from feedback.services.filling import BATCH, item_of
@@ -32,6 +34,7 @@ class Imported:
     answers: int
     settled: int
     left_alone: int
+    skips: int = 0
 
 
 def from_rows(*, queue: Queue, rows: Sequence[Any], mapping: Any, by: Actor, now: datetime) -> Imported:
@@ -57,9 +60,10 @@ def labels(*, queue: Queue, found: Sequence[LabeledItem], by: Actor, now: dateti
     """
     if not found or len(found) > MOST:
         raise Invalid(f"Send 1 to {MOST:,} items at once.", fields={"items": f"1 to {MOST:,}"})
-    sent = {one.key: Source("import", uuid5(queue.uid, one.key), one.key, one.snapshot) for one in found}
+    sent = {one.key: Source("import", uuid5(queue.uid, one.key), one.title or one.key, one.snapshot) for one in found}
     there = {uid for _, uid in sources.known(queue.pk, sent.values())}
-    fresh = [one for one in found if sent[one.key].uid not in there]
+    own = queries.uids_in(queue, [one.key for one in found])  # our own export come back
+    fresh = [one for one in found if sent[one.key].uid not in there and one.key not in own]
     checked = [_checked(queue, one) for one in fresh]
     items = [_item(queue, one, sent[one.key]) for one in checked]
     QueueItem.objects.bulk_create(items, batch_size=BATCH)
@@ -69,19 +73,23 @@ def labels(*, queue: Queue, found: Sequence[LabeledItem], by: Actor, now: dateti
             expires_at=now, done_at=now,
         )
         for item, one in zip(items, checked, strict=True)
-        for slot, given in enumerate(one.given, start=1)
+        for slot, given in _placed(one)
     ]  # fmt: skip
     Seat.objects.bulk_create(seats, batch_size=BATCH)
-    said = [given.answers for one in checked for given in one.given]
+    said = [given for one in checked for _, given in _placed(one)]
     Annotation.objects.bulk_create(
         [
-            Annotation(project_id=queue.project_id, seat=seat, answers=answers, created_at=now)
-            for seat, answers in zip(seats, said, strict=True)
+            Annotation(
+                project_id=queue.project_id, seat=seat, answers=given.answers, skipped_reason=given.skipped[:500],
+                seconds=given.seconds, created_at=now,
+            )
+            for seat, given in zip(seats, said, strict=True)
         ],
         batch_size=BATCH,
-    )
+    )  # fmt: skip
     settled = _settle(queue, items, checked, by, now)
-    made = Imported(len(items), len(seats), settled, len(found) - len(fresh))
+    answers = sum(seat.slot is not None for seat in seats)
+    made = Imported(len(items), answers, settled, len(found) - len(fresh), len(seats) - answers)
     audit.record("queue.labels_imported", by=by, target=queue, items=made.items, answers=made.answers)
     return made
 
@@ -90,28 +98,44 @@ def _checked(queue: Queue, one: LabeledItem) -> LabeledItem:
     """The item with its answers in one spelling."""
     questions = rubrics.parse(queue.rubric_version.questions)
     try:
-        given = [
-            labelfiles.Given(each.who[:200], rubrics.checked(questions, each.answers, one.snapshot))
-            for each in one.given
-        ]
-        decision = one.decision and labelfiles.Decision(
-            rubrics.checked(questions, one.decision.answers, one.snapshot), one.decision.by
+        given = [replace(each, who=each.who[:200], answers=_answers(questions, each, one)) for each in one.given]
+        decision = one.decision and replace(
+            one.decision, answers=rubrics.checked(questions, one.decision.answers, one.snapshot)
         )
         gold = rubrics.checked(questions, one.gold, one.snapshot) if one.gold else None
     except Invalid as error:
-        raise Invalid(f"Item {one.key[:60]!r}: {error.message}", fields=error.fields) from None
+        fields = {one.place: error.message} if one.place else error.fields
+        raise Invalid(f"{_named(one)}: {error.message}", fields=fields) from None
     if len(given) > MOST_SEATS:
         raise Invalid(
-            f"Item {one.key[:60]!r} has more than {MOST_SEATS} answers.", fields={"items": "too many answers"}
+            f"{_named(one)} has more than {MOST_SEATS} answers.", fields={one.place or "items": "too many answers"}
         )
-    return LabeledItem(one.key, one.snapshot, given, decision, gold)
+    return replace(one, given=given, decision=decision, gold=gold)
+
+
+def _answers(questions: Sequence[rubrics.Question], given: Given, one: LabeledItem) -> dict[str, Any]:
+    return {} if given.skipped else rubrics.checked(questions, given.answers, one.snapshot)
+
+
+def _named(one: LabeledItem) -> str:
+    return one.place.capitalize() or f"Item {one.key[:60]!r}"
+
+
+def _placed(one: LabeledItem) -> list[tuple[int | None, Given]]:
+    """What each person said, with the place that it takes; who skipped takes none."""
+    slots = count(start=1)
+    return [(None if given.skipped else next(slots), given) for given in one.given]
+
+
+def _said(one: LabeledItem) -> list[dict[str, Any]]:
+    return [given.answers for given in one.given if not given.skipped]
 
 
 def _item(queue: Queue, one: LabeledItem, source: Source) -> QueueItem:
     item = item_of(queue, source)
-    item.seats = MOST_SEATS if one.gold is not None else max(queue.annotators_per_item, len(one.given))
+    item.seats = MOST_SEATS if one.gold is not None else max(queue.annotators_per_item, len(_said(one)))
     item.gold = one.gold
-    if one.gold is None and len(one.given) >= queue.annotators_per_item:
+    if one.gold is None and len(_said(one)) >= queue.annotators_per_item:
         item.state = QueueItem.State.DONE
     return item
 
@@ -123,15 +147,17 @@ def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledIte
     rows = []
     for item, one in zip(items, found, strict=True):
         answers = one.decision.answers if one.decision else None
-        method, who = Settled.Method.ADJUDICATED, one.decision.by if one.decision else ""
+        method, who = _method(one.decision), one.decision.by if one.decision else ""
+        reason = one.decision.reason if one.decision else None
         if answers is None and item.state == QueueItem.State.DONE and queue.settle_by != Queue.SettleBy.PERSON:
-            answers = rubrics.combined(questions, [given.answers for given in one.given], unanimous=unanimous)
+            answers = rubrics.combined(questions, _said(one), unanimous=unanimous)
             method = Settled.Method.UNANIMOUS if unanimous else Settled.Method.MAJORITY
         if answers is not None:
             rows.append(
                 Settled(
                     project_id=queue.project_id, item=item, answers=answers, method=method,
-                    by=(who or "the platform")[:255], reason=f"imported by {by.text}", settled_at=now,
+                    by=(who or "the platform")[:255], reason=f"imported by {by.text}" if reason is None else reason,
+                    settled_at=now,
                 )
             )  # fmt: skip
     Settled.objects.bulk_create(rows, batch_size=BATCH)
@@ -139,3 +165,8 @@ def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledIte
         pks = [row.item_id for row in rows[start : start + BATCH]]
         QueueItem.objects.filter(pk__in=pks).update(state=QueueItem.State.SETTLED)
     return len(rows)
+
+
+def _method(decision: Decision | None) -> str:
+    known = decision is not None and decision.method in Settled.Method.values
+    return decision.method if decision and known else Settled.Method.ADJUDICATED

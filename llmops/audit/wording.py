@@ -96,6 +96,7 @@ WORDS: dict[str, str] = {
     "queue.item_settled": "settled the answer about {target}",
     "queue.settled_by_majority": "settled answers of {target} by majority",
     "queue.settled_kept": "put settled answers of the queue {target} into a dataset",
+    "queue.exported": "took the queue {target} away as a file",
     "queue.labels_imported": "imported labels into the queue {target}",
     "annotation.undone": "took back an answer about {target}",
     "feedback.sorting_started": "started the {target}",

@@ -1,0 +1,284 @@
+"""Queues out to other tools and back: nothing is lost on the way, and what has no place here is said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from feedback.models import Queue, Rubric, RubricVersion
+from feedback.queries import labeled
+from feedback.services import exchanges, queue_exports, queues
+from feedback.services.exchanges import Given
+from llmops.audit.models import Event
+from llmops.common.actors import Actor
+from llmops.common.errors import Conflict, Invalid
+from llmops.projects.models import Project
+from tests.feedback import exchanging, labeling
+from tests.feedback.labeling import NOW
+
+FORMATS = ["label_studio", "argilla"]
+
+
+def settings_of(queue: Queue, form: str) -> Any:
+    if form == "argilla":
+        return json.loads(exchanging.exported(queue, "argilla_settings"))
+    return exchanging.exported(queue, "label_studio_config").decode()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_queue_that_goes_out_and_comes_back_has_equal_items_labels_and_settled_answers(
+    project: Project, by: Actor, form: str
+) -> None:
+    first = exchanging.queue(project, by)
+    records = json.loads(exchanging.exported(first, form))
+    second = labeling.queue(project, by, questions=exchanging.QUESTIONS, slug="second")
+    brought = exchanges.bring(queue=second, given=Given(form, records), by=by, now=NOW)
+    assert exchanging.content(second) == exchanging.content(first)
+    assert exchanging.states(second) == exchanging.states(first) == ["settled", "settled", "open", "open", "open"]
+    assert (brought.made.items, brought.made.answers, brought.made.skips, brought.left_out) == (5, 5, 1, ())
+    again = exchanges.bring(queue=second, given=Given(form, records), by=by, now=NOW)
+    assert (again.made.items, again.made.left_alone) == (0, 5)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_queue_comes_back_as_a_new_one_whose_rubric_asks_the_same(project: Project, by: Actor, form: str) -> None:
+    first = exchanging.queue(project, by)
+    given = Given(form, json.loads(exchanging.exported(first, form)), settings_of(first, form))
+    brought = exchanges.start(project=project, wanted=queues.Wanted(slug="copy"), given=given, by=by, now=NOW)
+    assert brought.queue.rubric_version.questions == first.rubric_version.questions
+    assert exchanging.content(brought.queue) == exchanging.content(first)
+    assert brought.left_out == ()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_a_queue_gave_away_is_known_when_it_comes_back_to_it(project: Project, by: Actor, form: str) -> None:
+    queue = exchanging.queue(project, by)
+    before = exchanging.rows()
+    records = json.loads(exchanging.exported(queue, form))
+    assert exchanges.bring(queue=queue, given=Given(form, records), by=by, now=NOW).made.left_alone == 5
+    assert exchanging.rows() == before
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_queue_is_an_empty_list(project: Project, by: Actor, form: str) -> None:
+    assert json.loads(exchanging.exported(labeling.queue(project, by), form)) == []
+
+
+@pytest.mark.parametrize("form", list(queue_exports.FORMS))
+def test_what_leaves_is_in_the_audit_trail_before_it_leaves(project: Project, by: Actor, form: str) -> None:
+    queue = labeling.queue(project, by)
+    queue_exports.note(queue=queue, form=form, by=by)
+    assert Event.objects.filter(name="queue.exported", data__format=form).count() == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_long_queue_takes_two_queries_for_each_batch(
+    project: Project, by: Actor, form: str, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    queue = labeling.queue(project, by)
+    labeling.fill(queue, by, 25)
+    monkeypatch.setattr(labeled, "BATCH", 10)
+    with django_assert_num_queries(7):
+        assert len(json.loads(exchanging.exported(queue, form))) == 25
+
+
+def test_tasks_as_label_studio_documents_them_become_a_queue(project: Project, by: Actor) -> None:
+    given = Given("label_studio", exchanging.LABEL_STUDIO_TASKS, exchanging.LABEL_STUDIO_CONFIG, {"8": "Bob"})
+    wanted = queues.Wanted(slug="replies", annotators_per_item=2)
+    brought = exchanges.start(project=project, wanted=wanted, given=given, by=by, now=NOW)
+    asked = [(one["key"], one["kind"], one["text"], one["required"]) for one in RubricVersion.objects.get().questions]
+    assert asked == [
+        ("sentiment", "category", "How does it sound?", True),
+        ("label", "spans", "label", False),
+        ("stars", "scale", "stars", False),
+        ("note", "text", "note", False),
+    ]
+    first, second = labeled.items(brought.queue)
+    assert first.snapshot == {"inputs": {"customer": "K"}, "output": "It is big \U0001f600 and red."}
+    assert [(one.who, one.answers, one.skipped, one.seconds) for one in first.given] == [
+        ("ann@example.com", {
+            "sentiment": "neg", "label": [{"start": 16, "end": 19, "label": "Fact", "text": "red"}], "stars": 3,
+            "note": "one\ntwo",
+        }, "", 4),
+        ("user 9", {"sentiment": "Positive"}, "", None),
+        ("Bob", {}, "no reason", None),
+    ]  # fmt: skip
+    assert first.decision is not None
+    assert (first.decision.answers, first.decision.by) == ({"sentiment": "Positive"}, "user 9")
+    assert (second.snapshot["output"], second.given) == ("Small.", [])
+    assert [(one.what, one.count, one.first) for one in brought.left_out] == [
+        ("The control “box” (rectanglelabels): no kind of question holds it", 1, "line 14"),
+        ("Predictions", 1, "task 1"),
+        ("Answers to “box”, which the rubric does not ask", 1, "task 1"),
+        ("Results of the type “relation”", 1, "task 1"),
+    ]
+
+
+def test_records_as_argilla_writes_them_become_a_queue(project: Project, by: Actor) -> None:
+    given = Given(
+        "argilla",
+        exchanging.ARGILLA_RECORDS,
+        exchanging.ARGILLA_SETTINGS,
+        {exchanging.ANN: "Ann", exchanging.BOB: "Bob"},
+    )
+    brought = exchanges.start(project=project, wanted=queues.Wanted(slug="replies"), given=given, by=by, now=NOW)
+    version = RubricVersion.objects.get()
+    assert version.guidelines == "Read twice."
+    assert [(one["key"], one["kind"]) for one in version.questions] == [
+        ("label", "category"), ("kinds", "categories"), ("rating", "scale"), ("spans", "spans"), ("order", "ranking"),
+        ("say", "text"),
+    ]  # fmt: skip
+    assert version.questions[0]["choices"] == [{"value": "yes", "text": "Yes"}, {"value": "no", "text": "no"}]
+    first, second = labeled.items(brought.queue)
+    assert first.snapshot == {
+        "inputs": {"prompt": "Where?"}, "output": "The party",
+        "candidates": [{"name": "reply-1", "text": "Here"}, {"name": "reply-2", "text": "There"}],
+    }  # fmt: skip
+    assert [(one.who, one.answers) for one in first.given] == [
+        ("Ann", {
+            "label": "yes", "kinds": ["x", "y"], "rating": 0, "order": ["reply-2", "reply-1"], "say": "Fine",
+            "spans": [{"start": 4, "end": 9, "label": "EV", "text": "party"}],
+        }),
+        ("Bob", {"label": "no"}),
+    ]  # fmt: skip
+    assert [(one.who, one.answers, one.skipped) for one in second.given] == [
+        ("Ann", {"label": "yes", "order": ["reply-1", "reply-2"]}, ""),
+        ("Bob", {}, "discarded"),
+    ]
+    assert {(one.what, one.count) for one in brought.left_out} == {
+        ("The question “boxes” (image_annotation): no kind of question holds it", 1),
+        ("Metadata", 1), ("Vectors", 1), ("Suggestions", 1), ("Drafts: answers that were not submitted", 1),
+    }  # fmt: skip
+
+
+def task(**changed: Any) -> dict[str, Any]:
+    return {"id": 1, "data": {"output": "Yes"}, "annotations": []} | changed
+
+
+def said(*result: Any, **changed: Any) -> dict[str, Any]:
+    return task(annotations=[{"completed_by": 1, "result": list(result)} | changed])
+
+
+def line(name: str = "good", **value: Any) -> dict[str, Any]:
+    return {"from_name": name, "to_name": "output", "type": "choices", "value": value or {"choices": ["pass"]}}
+
+
+@pytest.mark.parametrize(
+    ("form", "records", "field", "reason"),
+    [
+        ("csv", [task()], "format", "no such format"),
+        ("label_studio", [], "records", "list of tasks"),
+        ("label_studio", {"id": 1}, "records", "list of tasks"),
+        ("label_studio", ["x"], "task 1", "must be an object"),
+        ("label_studio", [task(), task()], "task 2", "is task 1 once more"),
+        ("label_studio", [task(data=[])], "task 1", "must be an object"),
+        ("label_studio", [task(annotations={})], "task 1", "annotations must be a list"),
+        ("label_studio", [said("x")], "task 1", "must be an object"),
+        ("label_studio", [said(line(), completed_by=None)], "task 1", "completed_by"),
+        ("label_studio", [said(line(), line())], "task 1", "answers good twice"),
+        ("label_studio", [task(), said(line(choices=["maybe"])) | {"id": 2}], "task 2", "one of pass, fail"),
+        ("label_studio", [said(line(taxonomy=[["pass"]]))], "task 1", "of a type that its question has not"),
+        ("label_studio", [{"id": 1, "annotator": 1, "annotation_id": 2, "lead_time": 1}], "task 1", "JSON-MIN"),
+        ("argilla", [{"id": "a"}], "record 1", "must be an object"),
+        ("argilla", [{"fields": {}}], "record 1", "has no id"),
+        ("argilla", [{"id": "a", "fields": {}}, {"id": "a", "fields": {}}], "record 2", "is record 1 once more"),
+        ("argilla", [{"id": "a", "fields": {}, "metadata": []}], "record 1", "metadata must be"),
+        ("argilla", [{"id": "a", "fields": {}, "metadata": {"llmops": "{"}}], "record 1", "not readable"),
+        ("argilla", [{"id": "a", "fields": {}, "responses": {"good": [{"value": "pass"}]}}], "record 1", "user_id"),
+        ("argilla", [{"id": "a", "fields": {}, "responses": "x"}], "record 1", "responses must be a list"),
+        (
+            "argilla", [{"id": "a", "fields": {}, "responses": [{"user_id": "u", "status": "lost"}]}],
+            "record 1", "the status of a response",
+        ),
+        (
+            "argilla", [{"id": "a", "fields": {}, "responses": {"good": [{"value": "x", "user_id": "u"}]}}],
+            "record 1", "one of pass, fail",
+        ),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_acceptable_stops_the_whole_import_and_is_named(
+    project: Project, by: Actor, form: str, records: Any, field: str, reason: str
+) -> None:
+    queue = labeling.queue(project, by)
+    with pytest.raises(Invalid) as refused:
+        exchanges.bring(queue=queue, given=Given(form, records), by=by, now=NOW)
+    assert (list(refused.value.fields), reason.casefold() in refused.value.message.casefold()) == ([field], True), (
+        refused.value.message
+    )
+    assert exchanging.rows() == (0, 0, 0)
+
+
+def in_view(*lines: str) -> str:
+    return "\n".join(["<View>", *lines, "</View>"])
+
+
+BOMB = "<!DOCTYPE a [<!ENTITY b 'x'><!ENTITY c '&b;&b;'>]><View>&c;</View>"
+NUMBERS = {"type": "rating", "options": [{"value": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("form", "settings", "field", "reason"),
+    [
+        ("label_studio", None, "settings", "labeling configuration"),
+        ("label_studio", {"a": 1}, "settings", "must be a text of XML"),
+        ("label_studio", "<View>", "settings", "line 1: not XML"),
+        ("label_studio", BOMB, "settings", "no document type"),
+        ("label_studio", "<View>" * 60 + "</View>" * 60, "settings", "50 levels"),
+        ("label_studio", "<View>\x00</View>", "settings", "NUL"),
+        ("label_studio", "x" * 200_001, "settings", "larger than 200,000"),
+        ("label_studio", in_view("<Text name='t' value='$t'/>"), "settings", "asks nothing"),
+        ("label_studio", in_view("<Mystery name='m' toName='t'/>"), "settings", "line 2: there is no control"),
+        ("label_studio", in_view("<Rating toName='t'/>"), "settings", "line 2: the control has no name"),
+        ("label_studio", in_view("<Number name='n' toName='t'/>"), "settings", "line 2: min must be a whole number"),
+        ("label_studio", in_view(*["<Rating name='n' toName='t'/>"] * 2), "settings", "line 3: a second control"),
+        ("label_studio", in_view("<Choices name='c' toName='t'/>"), "settings", "1 to 30 choices"),
+        ("argilla", "x", "settings", "must be an object"),
+        ("argilla", {"questions": []}, "settings", "ask nothing"),
+        ("argilla", {"questions": [{"name": "a"}]}, "settings.questions[0]", "needs a name and settings"),
+        ("argilla", {"questions": [{"name": "a", "settings": {"type": "new"}}]}, "settings.questions[0]", "type “new”"),
+        ("argilla", {"questions": [{"name": "a", "settings": NUMBERS}]}, "settings.questions[0]", "whole numbers"),
+        (
+            "argilla", {"questions": [{"name": "a", "settings": {"type": "text"}}] * 2},
+            "settings.questions[1]", "second question",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_that_are_not_acceptable_make_no_queue_and_say_where(
+    project: Project, by: Actor, form: str, settings: Any, field: str, reason: str
+) -> None:
+    given = Given(form, [{"id": "1", "data": {}, "fields": {}}], settings)
+    with pytest.raises(Invalid) as refused:
+        exchanges.start(project=project, wanted=queues.Wanted(slug="new"), given=given, by=by, now=NOW)
+    assert (list(refused.value.fields), reason.casefold() in refused.value.message.casefold()) == ([field], True), (
+        refused.value.message
+    )
+    assert not Rubric.objects.exists()
+
+
+def test_a_taken_name_and_too_many_records_are_refused(project: Project, by: Actor) -> None:
+    queue = labeling.queue(project, by)
+    given = Given("label_studio", exchanging.LABEL_STUDIO_TASKS, exchanging.LABEL_STUDIO_CONFIG)
+    with pytest.raises(Conflict):
+        exchanges.start(project=project, wanted=queues.Wanted(slug="answers"), given=given, by=by, now=NOW)
+    with pytest.raises(Invalid, match="At most 20,000 records"):
+        exchanges.bring(queue=queue, given=Given("argilla", [{}] * 20_001), by=by, now=NOW)
+    assert Rubric.objects.count() == 1
+
+
+def test_looking_tries_everything_and_keeps_nothing(project: Project, by: Actor) -> None:
+    given = Given("label_studio", exchanging.LABEL_STUDIO_TASKS, exchanging.LABEL_STUDIO_CONFIG)
+    wanted = queues.Wanted(slug="replies")
+    looked = exchanges.start(project=project, wanted=wanted, given=given, by=by, now=NOW, only_look=True)
+    assert (looked.made.items, looked.made.answers, len(looked.left_out)) == (2, 2, 4)
+    assert (exchanging.rows(), Queue.objects.count(), Rubric.objects.count()) == ((0, 0, 0), 0, 0)
+
+
+def test_spans_of_older_versions_are_counted_as_javascript_counts(project: Project, by: Actor) -> None:
+    queue = labeling.queue(project, by, questions=[{"key": "m", "kind": "spans", "text": "?", "choices": ["x"]}])
+    value = {"start": 13, "end": 16, "text": "red", "labels": ["x"]}
+    one = said(line("m", **value) | {"type": "labels"}) | {"data": {"output": "It is \U0001f600\U0001f600 - red."}}
+    exchanges.bring(queue=queue, given=Given("label_studio", [one]), by=by, now=NOW)
+    [item] = labeled.items(queue)
+    assert [(one["start"], one["text"]) for one in item.given[0].answers["m"]] == [(11, "red")]
