@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from evals import importers
 from feedback.labelfiles.tables import Mapping
 from llmops.common import text
-from llmops.common.errors import Invalid
+from llmops.common.errors import DomainError, Invalid
 
 Json = Any
 MAX_BYTES = 10 * 1024 * 1024
@@ -35,6 +35,28 @@ def rows_in(file: BinaryIO, name: str) -> list[dict[str, Json]]:
     if not found:
         raise Invalid("The file has no rows.", fields={"file": "has no rows"})
     return found
+
+
+def json_in(file: BinaryIO, field: str) -> Json:
+    """What the file holds, as JSON.
+
+    :raises Invalid: at the field, for what is no JSON.
+    """
+    try:
+        return text.loads(file.read(MAX_BYTES + 1), max_bytes=MAX_BYTES)
+    except DomainError as error:
+        raise Invalid(error.message, fields={field: error.message}) from None
+
+
+def text_in(file: BinaryIO, field: str) -> str:
+    """What the file holds, as text.
+
+    :raises Invalid: at the field, for what is no UTF-8.
+    """
+    try:
+        return file.read(MAX_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Invalid("The file is not UTF-8.", fields={field: f"not UTF-8 (byte {error.start + 1:,})"}) from None
 
 
 def check_columns(rows: Sequence[Json], mapping: Mapping) -> None:

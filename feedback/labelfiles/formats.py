@@ -20,11 +20,14 @@ class Exchange:
     title: str
     records: str
     settings: str
+    settings_are_json: bool
     asked: Callable[[Json], Asked]
     read: Callable[[Sequence[Json], Sequence[Question], Asked | None, Mapping[str, str]], Read]
 
 
 EXCHANGES = {
-    "label_studio": Exchange("Label Studio", "tasks", "labeling configuration", label_studio.asked, label_studio.read),
-    "argilla": Exchange("Argilla", "records", "settings", argilla.asked, argilla.read),
+    "label_studio": Exchange(
+        "Label Studio", "tasks", "labeling configuration", False, label_studio.asked, label_studio.read
+    ),
+    "argilla": Exchange("Argilla", "records", "settings", True, argilla.asked, argilla.read),
 }

@@ -20,7 +20,8 @@ from llmops.common.errors import Invalid
 class Form:
     """One file that a queue can be taken away as."""
 
-    title: str
+    tool: str
+    what: str
     file: str
     content_type: str
     chunks: Callable[[Queue], Iterator[bytes]]
@@ -50,11 +51,19 @@ def _settings(queue: Queue) -> Iterator[bytes]:
 
 
 FORMS = {
-    "label_studio": Form("Label Studio: tasks with labels", "label-studio.json", "application/json", _tasks),
-    "label_studio_config": Form("Label Studio: labeling configuration", "label-studio.xml", "application/xml", _config),
-    "argilla": Form("Argilla: records with responses", "argilla-records.json", "application/json", _records),
-    "argilla_settings": Form("Argilla: settings", "argilla-settings.json", "application/json", _settings),
+    "label_studio": Form("Label Studio", "Tasks with labels", "label-studio.json", "application/json", _tasks),
+    "label_studio_config": Form(
+        "Label Studio", "Labeling configuration", "label-studio.xml", "application/xml", _config
+    ),
+    "argilla": Form("Argilla", "Records with responses", "argilla-records.json", "application/json", _records),
+    "argilla_settings": Form("Argilla", "Settings", "argilla-settings.json", "application/json", _settings),
 }
+
+
+def by_tool() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The forms of each tool: name and words."""
+    tools = dict.fromkeys(form.tool for form in FORMS.values())
+    return [(tool, [(name, form.what) for name, form in FORMS.items() if form.tool == tool]) for tool in tools]
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from feedback import labelfiles
 from feedback.forms import labeling as forms
 from feedback.models import Queue, QueueItem
 from feedback.queries import agreement, human, queues
-from feedback.services import filling, label_imports, settled_examples, settling
+from feedback.services import filling, label_imports, queue_exports, settled_examples, settling
 from feedback.views import label_shapes as shapes
 from feedback.views.labeling import queue_of
 from llmops.common import ids
@@ -142,5 +142,6 @@ def _page(
         "fill_form": wrong.get("fill") or forms.Fill(project=request.project),
         "keep_form": wrong.get("keep") or forms.KeepSettled(queue=queue),
         "wrong": set(wrong),
+        "exports": queue_exports.by_tool(),
     }
     return render(request, "feedback/queue_detail.html", context, status=400 if wrong else 200)
