@@ -67,6 +67,7 @@ urlpatterns = [
     path("labeling/<slug:slug>/fill", queue_page.fill, name="queue-fill"),
     path("labeling/<slug:slug>/export", queue_files.export, name="queue-export"),
     path("labeling/<slug:slug>/file", queue_files.bring, name="queue-file"),
+    path("labeling/<slug:slug>/training", queue_files.training, name="queue-training"),
     path("labeling/<slug:slug>/import", queue_page.import_labels, name="queue-import"),
     path("labeling/<slug:slug>/majority", queue_page.settle_by_majority, name="queue-majority"),
     path("labeling/<slug:slug>/examples", queue_page.keep_settled, name="queue-examples"),

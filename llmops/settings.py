@@ -328,7 +328,14 @@ SPECTACULAR_SETTINGS = {
         "AcceptOrRefuseEnum": ["accept", "refuse"],
         "InboxStateEnum": ["open", "done", "ignored"],
         "LabelingToolEnum": ["label_studio", "argilla"],
-        "QueueFileEnum": ["label_studio", "label_studio_config", "argilla", "argilla_settings"],
+        "QueueFileEnum": [
+            "label_studio",
+            "label_studio_config",
+            "argilla",
+            "argilla_settings",
+            "openai_chat",
+            "openai_preferences",
+        ],
         "ScoreKindEnum": "feedback.models.ScoreDefinition.Kind",
     },
     "POSTPROCESSING_HOOKS": [

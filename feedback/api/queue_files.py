@@ -71,7 +71,7 @@ class Export(QueueView):
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
         form = queue_exports.note(queue=queue, form=body.validated_data["format"], by=self.actor)
-        return StreamingHttpResponse(form.chunks(queue), content_type=form.content_type)
+        return StreamingHttpResponse(form.chunks(queue), content_type=form.content_type, headers=form.headers(queue))
 
 
 class Import(QueueView):

@@ -10,10 +10,13 @@ from django.db import transaction
 from feedback.labelfiles import argilla, label_studio
 from feedback.models import Queue
 from feedback.queries import labeled, rubrics
-from feedback.services import arrivals
+from feedback.services import arrivals, training_files
+from feedback.services.training_files import Counted
 from llmops.audit import services as audit
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
+
+JSONL = "application/jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,15 @@ class Form:
     file: str
     content_type: str
     chunks: Callable[[Queue], Iterator[bytes]]
+    counted: Callable[[Queue], Counted] | None = None
+
+    def headers(self, queue: Queue) -> dict[str, str]:
+        """What the file says beside its content: lines, and items that make none by reason, where not all make one."""
+        if self.counted is None:
+            return {}
+        found = self.counted(queue)
+        left_out = ", ".join(f"{name}={count}" for name, count in sorted(found.left_out.items()))
+        return {"X-Lines": str(found.lines), "X-Left-Out": left_out}
 
 
 def _tasks(queue: Queue) -> Iterator[bytes]:
@@ -57,13 +69,30 @@ FORMS = {
     ),
     "argilla": Form("Argilla", "Records with responses", "argilla-records.json", "application/json", _records),
     "argilla_settings": Form("Argilla", "Settings", "argilla-settings.json", "application/json", _settings),
+    "openai_chat": Form(
+        "OpenAI", "Fine-tuning", "openai-chat.jsonl", JSONL, training_files.chat, training_files.count_chat
+    ),
+    "openai_preferences": Form(
+        "OpenAI",
+        "Preferences (DPO)",
+        "openai-preferences.jsonl",
+        JSONL,
+        training_files.preferences,
+        training_files.count_preferences,
+    ),
 }
 
 
-def by_tool() -> list[tuple[str, list[tuple[str, str]]]]:
-    """The forms of each tool: name and words."""
-    tools = dict.fromkeys(form.tool for form in FORMS.values())
-    return [(tool, [(name, form.what) for name, form in FORMS.items() if form.tool == tool]) for tool in tools]
+def whole_by_tool() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The forms that hold the whole queue or what it asks, of each tool: name and words."""
+    whole = {name: form for name, form in FORMS.items() if form.counted is None}
+    tools = dict.fromkeys(form.tool for form in whole.values())
+    return [(tool, [(name, form.what) for name, form in whole.items() if form.tool == tool]) for tool in tools]
+
+
+def counted(queue: Queue) -> list[tuple[str, Form, Counted]]:
+    """The forms that hold what some items make, with how many lines each would have now."""
+    return [(name, form, form.counted(queue)) for name, form in FORMS.items() if form.counted is not None]
 
 
 @transaction.atomic

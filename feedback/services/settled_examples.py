@@ -102,7 +102,7 @@ class _Turn:
 
     def take(self, batch: Sequence[Settled]) -> None:
         there = _examples_of(self.dataset, [one.item for one in batch])
-        calls, whole = _calls(self.queue, batch), _whole(self.queue, batch)
+        calls, whole = _calls(self.queue, batch), whole_of(self.queue, batch)
         for one in batch:
             self.last = one.pk
             example = there.get((LABEL, one.item.uid)) or there.get((one.item.source_kind, one.item.source_uid))
@@ -192,7 +192,7 @@ def _calls(queue: Queue, batch: Sequence[Settled]) -> dict[UUID, Call]:
     return {call.uid: call for call in Call.objects.filter(project=queue.project_id, uid__in=uids, erased_at=None)}
 
 
-def _whole(queue: Queue, batch: Sequence[Settled]) -> dict[int, dict[str, Any]]:
+def whole_of(queue: Queue, batch: Sequence[Settled]) -> dict[int, dict[str, Any]]:
     """By item: what labelers saw together with what the queue hid from them, masked as the queue asks."""
     if not queue.hidden:
         return {}

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from feedback.forms import exchanges as forms
 from feedback.models import Queue
@@ -28,9 +28,18 @@ def export(request: access.ProjectRequest, slug: str) -> HttpResponseBase:
     """The queue as a file of another tool."""
     queue = queue_of(request, slug)
     form = queue_exports.note(queue=queue, form=request.POST.get("format", ""), by=request.actor)
-    response = StreamingHttpResponse(form.chunks(queue), content_type=form.content_type)
+    response = StreamingHttpResponse(form.chunks(queue), content_type=form.content_type, headers=form.headers(queue))
     response["Content-Disposition"] = f'attachment; filename="{queue.slug}-{form.file}"'
     return response
+
+
+@require_safe
+@access.requires(Permission.QUEUE_WRITE)
+def training(request: access.ProjectRequest, slug: str) -> HttpResponse:
+    """The fine-tuning files, with what each would hold and what it would leave out."""
+    queue = queue_of(request, slug)
+    context = {"queue": queue, "files": queue_exports.counted(queue)}
+    return render(request, "feedback/queue_training.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

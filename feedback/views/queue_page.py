@@ -142,6 +142,6 @@ def _page(
         "fill_form": wrong.get("fill") or forms.Fill(project=request.project),
         "keep_form": wrong.get("keep") or forms.KeepSettled(queue=queue),
         "wrong": set(wrong),
-        "exports": queue_exports.by_tool(),
+        "exports": queue_exports.whole_by_tool(),
     }
     return render(request, "feedback/queue_detail.html", context, status=400 if wrong else 200)

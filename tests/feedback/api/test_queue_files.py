@@ -78,3 +78,10 @@ def test_a_body_that_is_no_json_or_holds_nul_is_refused(project: Project, by: Ac
     nul = api.send("POST", "/queues/answers/import", {"format": "argilla", "records": [{"id": "a\x00"}]})
     assert (nul.status_code, "NUL" in nul.json()["error"]["message"]) == (400, True)
     assert api.send("POST", "/queues/answers/export", {"format": "parquet"}).status_code == 400
+
+
+def test_fine_tuning_files_say_in_headers_how_many_items_made_no_line(project: Project, by: Actor, api: Any) -> None:
+    exchanging.queue(project, by)
+    chat = api.send("POST", "/queues/answers/export", {"format": "openai_chat"})
+    assert (chat["Content-Type"], chat["X-Lines"], chat["X-Left-Out"]) == ("application/jsonl", "0", "no_messages=2")
+    assert chat.getvalue() == b""

@@ -9,10 +9,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from feedback.models import Queue, Rubric
-from feedback.services import queue_exports
+from feedback.services import queue_exports, settling
 from llmops.common.actors import Actor
 from llmops.projects.models import Project
 from tests.feedback import exchanging, labeling
+from tests.feedback.labeling import NOW
 
 BASE = "/p/garden/labeling/"
 NEW = {"format": "label_studio", "slug": "replies", "annotators_per_item": "1", "settle_by": "unanimous"}
@@ -49,11 +50,27 @@ def test_a_look_without_script_is_a_whole_page_that_asks_for_the_files_again(pro
 def test_every_form_of_a_queue_is_downloaded_from_its_page(project: Project, by: Actor, page: Client) -> None:
     exchanging.queue(project, by)
     said = page.get(f"{BASE}answers/").content.decode()
+    assert f"{BASE}answers/training" in said
     for name, form in queue_exports.FORMS.items():
-        assert f'name="format" value="{name}"' in said
+        assert form.counted or f'name="format" value="{name}"' in said
         sent = page.post(f"{BASE}answers/export", {"format": name})
         assert sent["Content-Disposition"] == f'attachment; filename="answers-{form.file}"'
         assert sent.getvalue() == exchanging.exported(Queue.objects.get(), name)
+
+
+def test_the_page_of_fine_tuning_files_says_what_they_would_leave_out(
+    project: Project, by: Actor, page: Client
+) -> None:
+    queue = labeling.queue(project, by, questions=[labeling.GOOD])
+    assert page.get(f"{BASE}answers/training").content.decode().count("Nothing is settled yet.") == 2
+    for item, good in zip(labeling.fill(queue, by, 3), ("pass", "pass", "fail"), strict=True):
+        settling.settle(item=item, answers={"good": good}, by=by, now=NOW)
+    said = page.get(f"{BASE}answers/training").content.decode()
+    assert ("2 lines" in said, "0 lines" in said) == (True, True)
+    assert "No correction, and not every verdict is a pass" in said
+    assert "Nothing says which of two answers is better" in said
+    sent = page.post(f"{BASE}answers/export", {"format": "openai_chat"})
+    assert (sent["X-Lines"], sent["X-Left-Out"], sent.getvalue().count(b"\n")) == ("2", "not_accepted=1", 2)
 
 
 def test_what_went_out_comes_into_another_queue_by_the_form(project: Project, by: Actor, page: Client) -> None:
