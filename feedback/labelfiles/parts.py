@@ -15,6 +15,7 @@ Json = Any
 OURS = "llmops"  # names the part of a file that only we read: what the tool itself has no place for
 OUTPUTS = ("output", "response", "answer", "completion")  # what the text to judge is called where nothing says it
 NOBODY = "the platform"
+SNAPSHOT = {"inputs", "output", "contexts", "expected", "origin", "candidates"}
 LONGEST_TITLE = 200
 LONGEST_KEY = 40
 
@@ -84,6 +85,25 @@ def object_at(value: Json, place: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise wrong(place, "must be an object")
     return value
+
+
+def snapshot_at(value: Json, place: str) -> dict[str, Json]:
+    """An item as our own export wrote it.
+
+    :raises Invalid: at the place, for what no page could show.
+    """
+    given = object_at(value, place)
+    listed = given.get("candidates") or []
+    is_whole = (
+        given.keys() <= SNAPSHOT
+        and isinstance(given.get("contexts") or [], list)
+        and isinstance(given.get("origin") or {}, dict)
+        and isinstance(listed, list)
+        and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in listed)
+    )
+    if not is_whole:
+        raise wrong(place, f"its part “{OURS}” is not as it was exported")
+    return given
 
 
 def list_at(value: Json, place: str, what: str) -> list[Json]:

@@ -18,12 +18,16 @@ from feedback.models.queue import MOST_SEATS
 from feedback.queries import queues as queries
 from feedback.queries import sources
 from feedback.queries.sources import Source
-from feedback.services.filling import BATCH, item_of
+from feedback.rubrics.answers import output_text
+from feedback.services.filling import BATCH, item_of, masked
 from llmops.audit import services as audit
+from llmops.common import text
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
 
 MOST = 20_000
+LONGEST_NAME = 200
+LONGEST_REASON = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ def _checked(queue: Queue, one: LabeledItem) -> LabeledItem:
     """The item with its answers in one spelling."""
     questions = rubrics.parse(queue.rubric_version.questions)
     try:
-        given = [replace(each, who=each.who[:200], answers=_answers(questions, each, one)) for each in one.given]
+        _check_spans(queue, questions, one)
+        given = [replace(each, who=_who(each, one), answers=_answers(questions, each, one)) for each in one.given]
         decision = one.decision and replace(
             one.decision, answers=rubrics.checked(questions, one.decision.answers, one.snapshot)
         )
@@ -111,6 +116,26 @@ def _checked(queue: Queue, one: LabeledItem) -> LabeledItem:
             f"{_named(one)} has more than {MOST_SEATS} answers.", fields={one.place or "items": "too many answers"}
         )
     return replace(one, given=given, decision=decision, gold=gold)
+
+
+def _who(given: Given, one: LabeledItem) -> str:
+    """A name that a seat can hold, and nobody else has at this item."""
+    who = given.who[:LONGEST_NAME]
+    if not who.strip():
+        raise Invalid("Somebody who answered has no name.", fields={"annotator": "has no name"})
+    if sum(each.who[:LONGEST_NAME] == who for each in one.given) > 1:
+        raise Invalid(f"{text.shown(who)} answered twice.", fields={"annotator": "answered twice"})
+    return who
+
+
+def _check_spans(queue: Queue, questions: Sequence[rubrics.Question], one: LabeledItem) -> None:
+    """Spans lie in the text that labelers see: masking it would move them."""
+    marked = {question.key for question in questions if question.kind == "spans"}
+    said = [*(given.answers for given in one.given), one.decision.answers if one.decision else {}, one.gold or {}]
+    if queue.mask and any(marked & answers.keys() for answers in said):
+        seen = masked(queue, one.snapshot)
+        if output_text(seen) != output_text(one.snapshot):
+            raise Invalid("The queue masks the text in which the spans lie.", fields={"mask": "moves the spans"})
 
 
 def _answers(questions: Sequence[rubrics.Question], given: Given, one: LabeledItem) -> dict[str, Any]:
@@ -148,7 +173,8 @@ def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledIte
     for item, one in zip(items, found, strict=True):
         answers = one.decision.answers if one.decision else None
         method, who = _method(one.decision), one.decision.by if one.decision else ""
-        reason = one.decision.reason if one.decision else None
+        known = one.decision.reason if one.decision else None
+        reason = f"imported by {by.text}" if known is None else known
         if answers is None and item.state == QueueItem.State.DONE and queue.settle_by != Queue.SettleBy.PERSON:
             answers = rubrics.combined(questions, _said(one), unanimous=unanimous)
             method = Settled.Method.UNANIMOUS if unanimous else Settled.Method.MAJORITY
@@ -156,8 +182,7 @@ def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledIte
             rows.append(
                 Settled(
                     project_id=queue.project_id, item=item, answers=answers, method=method,
-                    by=(who or "the platform")[:255], reason=f"imported by {by.text}" if reason is None else reason,
-                    settled_at=now,
+                    by=(who or "the platform")[:255], reason=reason[:LONGEST_REASON], settled_at=now,
                 )
             )  # fmt: skip
     Settled.objects.bulk_create(rows, batch_size=BATCH)

@@ -47,8 +47,8 @@ class _Reading:
         if not isinstance(key, str | int) or isinstance(key, bool):
             raise parts.wrong(place, "has no id")
         ours = self._ours(record, place)
-        if isinstance(ours.get("snapshot"), dict):
-            item = LabeledItem(str(key), ours["snapshot"], title=str(ours.get("title") or ""))
+        if "snapshot" in ours:
+            item = LabeledItem(str(key), parts.snapshot_at(ours["snapshot"], place), title=str(ours.get("title") or ""))
         else:
             item = LabeledItem(str(key), self._snapshot(fields, record.get("responses")))
             item.title = parts.title_of(item.snapshot["inputs"])
@@ -176,9 +176,9 @@ def _user(line: Mapping[str, Json], place: str) -> str:
 
 def _status(line: Mapping[str, Json], place: str) -> str:
     status = line.get("status") or "submitted"  # to_json leaves it out
-    if status not in STATUSES:
+    if not isinstance(status, str) or status not in STATUSES:
         raise parts.wrong(place, f"the status of a response must be one of {', '.join(sorted(STATUSES))}")
-    return str(status)
+    return status
 
 
 def _answer(question: Question, value: Json) -> Json:

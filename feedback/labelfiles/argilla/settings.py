@@ -129,7 +129,7 @@ def _named(one: Json, keys: dict[str, str], at: str) -> tuple[str, dict[str, Jso
 
 
 def _kind(said: dict[str, Json], name: str, at: str, left: LeftOuts) -> dict[str, Json] | None:
-    kind = said.get("type")
+    kind = str(said.get("type"))
     if kind in ELSEWHERE:
         left.add(f"The question “{name[:60]}” ({kind}): no kind of question holds it", at)
         return None
@@ -148,7 +148,7 @@ def _kind(said: dict[str, Json], name: str, at: str, left: LeftOuts) -> dict[str
             return {"kind": "pass_fail"}
         kinds = {"label_selection": "category", "multi_label_selection": "categories", "span": "spans"}
         return {"kind": kinds[kind], "choices": options}
-    raise _wrong(at, f"there is no question of the type “{str(kind)[:60]}”")
+    raise _wrong(at, f"there is no question of the type “{kind[:60]}”")
 
 
 def _options(said: dict[str, Json], at: str) -> list[dict[str, Json]]:

@@ -45,7 +45,7 @@ class _Reading:
         task = parts.object_at(given, place)
         if task.keys() >= SHORT:
             raise parts.wrong(place, "is of the short form JSON-MIN; export it as JSON")
-        data = parts.object_at(task.get("data", {} if "annotations" in task else task), place)
+        data = parts.object_at(task.get("data"), place) if task.keys() & {"data", "annotations"} else task
         ours = data.get(parts.OURS)
         annotations = [
             parts.object_at(one, place) for one in parts.list_at(task.get("annotations"), place, "annotations")
@@ -53,10 +53,9 @@ class _Reading:
         for name in ("predictions", "drafts"):
             if count := len(parts.list_at(task.get(name), place, name)):
                 self.left.add(name.capitalize(), place, count)
-        if isinstance(ours, dict) and isinstance(ours.get("snapshot"), dict):
-            item = LabeledItem(
-                str(ours.get("item") or task.get("id")), ours["snapshot"], title=str(ours.get("title") or "")
-            )
+        if isinstance(ours, dict) and "snapshot" in ours:
+            snapshot = parts.snapshot_at(ours["snapshot"], place)
+            item = LabeledItem(str(ours.get("item") or _key(task, data)), snapshot, title=str(ours.get("title") or ""))
         else:
             ours = {}
             item = LabeledItem(_key(task, data), self._snapshot(data, annotations))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from feedback.models import Queue, Rubric, RubricVersion
+from feedback.models import Queue, QueueItem, Rubric, RubricVersion
 from feedback.queries import labeled
 from feedback.services import exchanges, queue_exports, queues
 from feedback.services.exchanges import Given
+from feedback.views import label_shapes
 from llmops.audit.models import Event
 from llmops.common.actors import Actor
 from llmops.common.errors import Conflict, Invalid
@@ -165,6 +168,12 @@ def line(name: str = "good", **value: Any) -> dict[str, Any]:
     return {"from_name": name, "to_name": "output", "type": "choices", "value": value or {"choices": ["pass"]}}
 
 
+def ours(good: str = "", **block: Any) -> dict[str, Any]:
+    """A record of our own export, changed by hand."""
+    responses = {"good": [{"value": good, "user_id": "u"}]} if good else {}
+    return {"id": "a", "fields": {}, "metadata": {"llmops": json.dumps(block)}, "responses": responses}
+
+
 @pytest.mark.parametrize(
     ("form", "records", "field", "reason"),
     [
@@ -174,6 +183,9 @@ def line(name: str = "good", **value: Any) -> dict[str, Any]:
         ("label_studio", ["x"], "task 1", "must be an object"),
         ("label_studio", [task(), task()], "task 2", "is task 1 once more"),
         ("label_studio", [task(data=[])], "task 1", "must be an object"),
+        ("label_studio", [{"annotations": []}], "task 1", "must be an object"),
+        ("label_studio", [task(data={"llmops": {"snapshot": {"contexts": 5}}})], "task 1", "not as it was exported"),
+        ("label_studio", [said(line(), completed_by=" ")], "task 1", "completed_by"),
         ("label_studio", [task(annotations={})], "task 1", "annotations must be a list"),
         ("label_studio", [said("x")], "task 1", "must be an object"),
         ("label_studio", [said(line(), completed_by=None)], "task 1", "completed_by"),
@@ -192,6 +204,9 @@ def line(name: str = "good", **value: Any) -> dict[str, Any]:
             "argilla", [{"id": "a", "fields": {}, "responses": [{"user_id": "u", "status": "lost"}]}],
             "record 1", "the status of a response",
         ),
+        ("argilla", [ours(skips={"": "x"})], "record 1", "has no name"),
+        ("argilla", [ours(skips={"u": "x"}, good="pass")], "record 1", "u answered twice"),
+        ("argilla", [ours(snapshot={"candidates": [1]})], "record 1", "not as it was exported"),
         (
             "argilla", [{"id": "a", "fields": {}, "responses": {"good": [{"value": "x", "user_id": "u"}]}}],
             "record 1", "one of pass, fail",
@@ -282,3 +297,53 @@ def test_spans_of_older_versions_are_counted_as_javascript_counts(project: Proje
     exchanges.bring(queue=queue, given=Given("label_studio", [one]), by=by, now=NOW)
     [item] = labeled.items(queue)
     assert [(one["start"], one["text"]) for one in item.given[0].answers["m"]] == [(11, "red")]
+
+
+def test_spans_in_a_text_that_the_queue_masks_are_refused(project: Project, by: Actor) -> None:
+    asked = [{"key": "m", "kind": "spans", "text": "?", "choices": ["x"]}]
+    queue = labeling.queue(project, by, questions=asked, mask=True)
+    one = said(line("m", start=22, end=25, labels=["x"])) | {"data": {"output": "Write to ada@example.com, red."}}
+    with pytest.raises(Invalid, match="masks the text"):
+        exchanges.bring(queue=queue, given=Given("label_studio", [one]), by=by, now=NOW)
+
+
+JUNK = [None, True, 0, -1, 2**70, 1.5, "", "x" * 300, "tie", [], [[]], [None], {}, {"a": {}}, ["a", "a"], {"value": []}]
+
+
+def changed(value: Any, by_lot: random.Random) -> Any:
+    """The value with junk in one place, or without it."""
+    if isinstance(value, dict) and value and by_lot.random() < 0.9:
+        name = by_lot.choice(sorted(value))
+        if by_lot.random() < 0.2:
+            return {key: inner for key, inner in value.items() if key != name}
+        return value | {name: changed(value[name], by_lot)}
+    if isinstance(value, list) and value and by_lot.random() < 0.9:
+        place = by_lot.randrange(len(value))
+        return [*value[:place], changed(value[place], by_lot), *value[place + 1 :]]
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(changed(json.loads(value), by_lot))
+    return by_lot.choice(JUNK)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_with_junk_in_any_place_comes_in_or_is_refused_and_its_items_can_be_shown(
+    project: Project, by: Actor, form: str
+) -> None:
+    first = exchanging.queue(project, by)
+    records, settings = json.loads(exchanging.exported(first, form)), settings_of(first, form)
+    refused = []
+    for seed in range(120):
+        by_lot = random.Random(seed)
+        bad = changed(records, by_lot)
+        given = Given(form, bad, changed(settings, by_lot) if form == "argilla" and seed % 3 == 0 else settings)
+        try:
+            with transaction.atomic():
+                made = exchanges.start(project=project, wanted=queues.Wanted(slug="x"), given=given, by=by, now=NOW)
+                for item in QueueItem.objects.filter(queue=made.queue):
+                    label_shapes.item(item)
+                assert exchanging.exported(made.queue, form)
+                transaction.set_rollback(True)
+        except Invalid as error:
+            refused.append(error)
+    assert 10 < len(refused) < 110
+    assert all(error.fields for error in refused)
