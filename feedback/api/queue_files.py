@@ -53,6 +53,7 @@ class LeftOutBody(serializers.Serializer[Any]):
 class BroughtBody(ImportedBody):
     queue = serializers.CharField()
     skips = serializers.IntegerField()
+    completed = serializers.IntegerField(help_text="items that the queue held already and that gained answers")
     left_out = LeftOutBody(many=True)
 
 
@@ -116,5 +117,6 @@ class ImportNew(QueueView):
 def _said(brought: exchanges.Brought) -> dict[str, Any]:
     return asdict(brought.made) | {
         "queue": brought.queue.slug,
+        "completed": brought.completed,
         "left_out": [asdict(one) for one in brought.left_out],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db import transaction
 from feedback.labelfiles import EXCHANGES, Asked, Exchange, LeftOut
 from feedback.models import Queue, RubricVersion
 from feedback.queries import rubrics as rubric_queries
-from feedback.services import label_imports, queues, rubrics
+from feedback.services import label_additions, label_imports, queues, rubrics
 from feedback.services.label_imports import Imported
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
@@ -32,10 +32,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What came in, and everything that did not."""
+    """What came in, how many known items gained answers, and everything that did not come in."""
 
     queue: Queue
     made: Imported
+    completed: int
     left_out: tuple[LeftOut, ...]
 
 
@@ -78,8 +79,13 @@ def start(
 def _brought(queue: Queue, tool: Exchange, given: Given, asked: Asked | None, by: Actor, now: datetime) -> Brought:
     questions = rubric_queries.questions_of(queue.rubric_version)
     read = tool.read(_list(tool, given.records), questions, asked, given.people)
+    added = label_additions.add(queue=queue, found=read.items, by=by, now=now)
     made = label_imports.labels(queue=queue, found=read.items, by=by, now=now)
-    return Brought(queue, made, read.left_out)
+    whole = replace(
+        made, answers=made.answers + added.answers, skips=made.skips + added.skips,
+        settled=made.settled + added.settled, left_alone=made.left_alone - added.items,
+    )  # fmt: skip
+    return Brought(queue, whole, added.items, (*read.left_out, *added.left_out))
 
 
 def _rubric(project: Project, wanted: queues.Wanted, asked: Asked, by: Actor) -> RubricVersion:

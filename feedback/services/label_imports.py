@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid5
 
 from django.db import transaction
+from django.db.models import Q
 
 from feedback import labelfiles, rubrics
 from feedback.labelfiles import Decision, Given, LabeledItem
@@ -21,7 +22,7 @@ from feedback.queries.sources import Source
 from feedback.rubrics.answers import output_text
 from feedback.services.filling import BATCH, item_of, masked
 from llmops.audit import services as audit
-from llmops.common import text
+from llmops.common import ids, text
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
 
@@ -64,41 +65,54 @@ def labels(*, queue: Queue, found: Sequence[LabeledItem], by: Actor, now: dateti
     """
     if not found or len(found) > MOST:
         raise Invalid(f"Send 1 to {MOST:,} items at once.", fields={"items": f"1 to {MOST:,}"})
-    sent = {one.key: Source("import", uuid5(queue.uid, one.key), one.title or one.key, one.snapshot) for one in found}
+    sent = {one.key: _source(queue, one) for one in found}
     there = {uid for _, uid in sources.known(queue.pk, sent.values())}
     own = queries.uids_in(queue, [one.key for one in found])  # our own export come back
-    fresh = [one for one in found if sent[one.key].uid not in there and one.key not in own]
-    checked = [_checked(queue, one) for one in fresh]
-    items = [_item(queue, one, sent[one.key]) for one in checked]
+    fresh = [checked(queue, one) for one in found if sent[one.key].uid not in there and one.key not in own]
+    items = [_item(queue, one, sent[one.key]) for one in fresh]
     QueueItem.objects.bulk_create(items, batch_size=BATCH)
-    seats = [
-        Seat(
-            project_id=queue.project_id, item=item, outsider=given.who, slot=slot, of=item.seats, reserved_at=now,
-            expires_at=now, done_at=now,
-        )
-        for item, one in zip(items, checked, strict=True)
-        for slot, given in _placed(one)
-    ]  # fmt: skip
-    Seat.objects.bulk_create(seats, batch_size=BATCH)
-    said = [given for one in checked for _, given in _placed(one)]
-    Annotation.objects.bulk_create(
-        [
-            Annotation(
-                project_id=queue.project_id, seat=seat, answers=given.answers, skipped_reason=given.skipped[:500],
-                seconds=given.seconds, created_at=now,
-            )
-            for seat, given in zip(seats, said, strict=True)
-        ],
-        batch_size=BATCH,
-    )  # fmt: skip
-    settled = _settle(queue, items, checked, by, now)
-    answers = sum(seat.slot is not None for seat in seats)
-    made = Imported(len(items), answers, settled, len(found) - len(fresh), len(seats) - answers)
+    placed = [(item, slot, given) for item, one in zip(items, fresh, strict=True) for slot, given in _placed(one)]
+    write(placed, now)
+    settled = settle(queue, items, fresh, by, now)
+    answers = sum(slot is not None for _, slot, _ in placed)
+    made = Imported(len(items), answers, len(settled), len(found) - len(fresh), len(placed) - answers)
     audit.record("queue.labels_imported", by=by, target=queue, items=made.items, answers=made.answers)
     return made
 
 
-def _checked(queue: Queue, one: LabeledItem) -> LabeledItem:
+def write(placed: Sequence[tuple[QueueItem, int | None, Given]], now: datetime) -> None:
+    """Keep answers at their places; who skipped has none."""
+    seats = [
+        Seat(
+            project_id=item.project_id, item=item, outsider=given.who, slot=slot, of=item.seats, reserved_at=now,
+            expires_at=now, done_at=now,
+        )
+        for item, slot, given in placed
+    ]  # fmt: skip
+    Seat.objects.bulk_create(seats, batch_size=BATCH)
+    Annotation.objects.bulk_create(
+        [
+            Annotation(
+                project_id=item.project_id, seat=seat, answers=given.answers, skipped_reason=given.skipped[:500],
+                seconds=given.seconds, created_at=now,
+            )
+            for seat, (item, _, given) in zip(seats, placed, strict=True)
+        ],
+        batch_size=BATCH,
+    )  # fmt: skip
+
+
+def items_of(queue: Queue, found: Sequence[LabeledItem]) -> dict[str, QueueItem]:
+    """The items that the queue has already, by their key in the file; locked against others who bring answers."""
+    own = queries.uids_in(queue, [one.key for one in found])
+    uids = {ids.parse("qi", one.key): one.key for one in found if one.key in own}
+    sent = {uuid5(queue.uid, one.key): one.key for one in found if one.key not in own}
+    rows = QueueItem.objects.filter(queue=queue).filter(Q(uid__in=uids) | Q(source_kind="import", source_uid__in=sent))
+    locked = rows.select_for_update(no_key=True).order_by("pk")
+    return {uids.get(row.uid) or sent[row.source_uid]: row for row in locked}
+
+
+def checked(queue: Queue, one: LabeledItem) -> LabeledItem:
     """The item with its answers in one spelling."""
     questions = rubrics.parse(queue.rubric_version.questions)
     try:
@@ -156,6 +170,10 @@ def _said(one: LabeledItem) -> list[dict[str, Any]]:
     return [given.answers for given in one.given if not given.skipped]
 
 
+def _source(queue: Queue, one: LabeledItem) -> Source:
+    return Source("import", uuid5(queue.uid, one.key), one.title or one.key, one.snapshot)
+
+
 def _item(queue: Queue, one: LabeledItem, source: Source) -> QueueItem:
     item = item_of(queue, source)
     item.seats = MOST_SEATS if one.gold is not None else max(queue.annotators_per_item, len(_said(one)))
@@ -165,8 +183,13 @@ def _item(queue: Queue, one: LabeledItem, source: Source) -> QueueItem:
     return item
 
 
-def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledItem], by: Actor, now: datetime) -> int:
-    """Decisions of the file stand; without one the queue's rule decides, for items that are done."""
+def settle(
+    queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledItem], by: Actor, now: datetime
+) -> list[QueueItem]:
+    """Decisions of the file stand; without one the queue's rule decides, for items that are done.
+
+    Returns the items that were settled.
+    """
     questions = rubrics.parse(queue.rubric_version.questions)
     unanimous = queue.settle_by == Queue.SettleBy.UNANIMOUS
     rows = []
@@ -189,7 +212,7 @@ def _settle(queue: Queue, items: Sequence[QueueItem], found: Sequence[LabeledIte
     for start in range(0, len(rows), BATCH):
         pks = [row.item_id for row in rows[start : start + BATCH]]
         QueueItem.objects.filter(pk__in=pks).update(state=QueueItem.State.SETTLED)
-    return len(rows)
+    return [row.item for row in rows]
 
 
 def _method(decision: Decision | None) -> str:

@@ -82,14 +82,14 @@ def keep(
         reason=reason, settled_at=now,
     )  # fmt: skip
     QueueItem.objects.filter(pk=item.pk).update(state=QueueItem.State.SETTLED)
-    _has_its_label(item)
+    has_its_label(item)
     if not quietly and by is not SYSTEM:
         changed = {"before": before.answers, "before_by": before.by} if before else {}
         audit.record("queue.item_settled", by=by, target=item, answers=answers, reason=reason, **changed)
     return made
 
 
-def _has_its_label(item: QueueItem) -> None:
+def has_its_label(item: QueueItem) -> None:
     """The call's item in the inbox waits for no label any more."""
     if item.source_kind == "call":
         call = Call.objects.filter(project=item.project_id, uid=item.source_uid).order_by()

@@ -96,6 +96,7 @@ def _done(request: access.ProjectRequest, brought: Brought) -> HttpResponse:
     made = brought.made
     said = [f"{made.items:,} items with {made.answers:,} answers", f"{made.settled:,} settled"]
     said += [f"{made.skips:,} skipped"] if made.skips else []
+    said += [f"{brought.completed:,} known items gained answers"] if brought.completed else []
     said += [f"{made.left_alone:,} were there already"] if made.left_alone else []
     messages.success(request, ", ".join(said) + ".")
     if brought.left_out:

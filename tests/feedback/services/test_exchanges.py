@@ -11,7 +11,7 @@ from django.db import transaction
 
 from feedback.models import Queue, QueueItem, Rubric, RubricVersion
 from feedback.queries import labeled
-from feedback.services import exchanges, queue_exports, queues
+from feedback.services import exchanges, filling, queue_exports, queues
 from feedback.services.exchanges import Given
 from feedback.views import label_shapes
 from llmops.audit.models import Event
@@ -62,6 +62,78 @@ def test_what_a_queue_gave_away_is_known_when_it_comes_back_to_it(project: Proje
     records = json.loads(exchanging.exported(queue, form))
     assert exchanges.bring(queue=queue, given=Given(form, records), by=by, now=NOW).made.left_alone == 5
     assert exchanging.rows() == before
+
+
+def labeled_there(tasks: list[Any], place: int, who: str, **said: str) -> None:
+    """Somebody labels a task of our export in Label Studio."""
+    result = [line(key, choices=[value]) for key, value in said.items()]
+    tasks[place]["annotations"].append({"completed_by": {"email": who}, "result": result})
+
+
+def test_a_queue_that_is_labeled_elsewhere_and_comes_back_gains_the_answers_and_is_settled_by_its_rule(
+    project: Project, by: Actor, send: Any
+) -> None:
+    send("/calls", {"id": "c1", "inputs": {"q": "Hi"}, "output": "Yes"})
+    queue = labeling.queue(project, by)
+    filling.by_hand(queue=queue, names=["c1"], by=by)
+    labeling.fill(queue, by, 3)
+    items = list(QueueItem.objects.filter(queue=queue).select_related("queue__rubric_version").order_by("pk"))
+    ann, bob = labeling.people(project, 2)
+    labeling.answer(items[0], ann)
+    for person in (ann, bob):
+        labeling.answer(items[1], person)
+    tasks = json.loads(exchanging.exported(queue, "label_studio"))
+    for place, who, good in [
+        (0, "eve@x.example", "pass"), (0, "zoe@x.example", "pass"), (1, "eve@x.example", "pass"),
+        (2, "eve@x.example", "pass"),
+    ]:  # fmt: skip
+        labeled_there(tasks, place, who, good=good)
+    tasks[0]["annotations"][0]["result"][0]["value"] = {"choices": ["fail"]}
+    brought = exchanges.bring(queue=queue, given=Given("label_studio", tasks), by=by, now=NOW)
+    made = brought.made
+    assert (made.items, made.answers, made.settled, brought.completed, made.left_alone) == (0, 2, 1, 2, 2)
+    assert exchanging.states(queue) == ["settled", "settled", "open", "open"]
+    first, _, third, _ = labeled.items(queue)
+    assert [(one.who, one.answers["good"]) for one in first.given] == [(ann.email, "pass"), ("eve@x.example", "pass")]
+    assert [one.who for one in third.given] == ["eve@x.example"]
+    assert [(one.what, one.count, one.first) for one in brought.left_out] == [
+        ("Other answers of people who answered or skipped the item here", 1, "task 1"),
+        ("Answers of more people than an item asks for", 1, "task 1"),
+        ("Answers to items that are settled", 1, "task 2"),
+    ]
+    again = exchanges.bring(queue=queue, given=Given("label_studio", tasks), by=by, now=NOW)
+    assert (again.made.answers, again.completed, again.made.left_alone) == (0, 0, 4)
+
+
+def test_a_ground_truth_that_comes_back_settles_its_item_and_a_later_one_does_not(project: Project, by: Actor) -> None:
+    queue = labeling.queue(project, by)
+    labeling.fill(queue, by, 1)
+    tasks = json.loads(exchanging.exported(queue, "label_studio"))
+    labeled_there(tasks, 0, "eve@x.example", good="fail")
+    tasks[0]["annotations"][0]["ground_truth"] = True
+    exchanges.bring(queue=queue, given=Given("label_studio", tasks), by=by, now=NOW)
+    [item] = labeled.items(queue)
+    assert item.decision is not None
+    assert (item.decision.answers, item.decision.by) == ({"good": "fail"}, "eve@x.example")
+    tasks[0]["annotations"][0]["result"] = [line(choices=["pass"])]
+    again = exchanges.bring(queue=queue, given=Given("label_studio", tasks), by=by, now=NOW)
+    assert [one.what for one in again.left_out] == [
+        "Other answers of people who answered or skipped the item here",
+        "Other decisions about items that are settled",
+    ]
+    assert list(labeled.items(queue)) == [item]
+
+
+def test_known_items_take_as_many_queries_as_one(
+    project: Project, by: Actor, django_assert_max_num_queries: Any
+) -> None:
+    queue = labeling.queue(project, by)
+    labeling.fill(queue, by, 20)
+    tasks = json.loads(exchanging.exported(queue, "label_studio"))
+    for place in range(20):
+        labeled_there(tasks, place, "eve@x.example", good="pass")
+    with django_assert_max_num_queries(20):
+        assert exchanges.bring(queue=queue, given=Given("label_studio", tasks), by=by, now=NOW).completed == 20
 
 
 @pytest.mark.parametrize("form", FORMATS)
