@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
 from feedback.labelfiles import argilla, label_studio
 from feedback.models import Queue
 from feedback.queries import labeled, rubrics
-from feedback.services import arrivals, training_files
+from feedback.services import training_files
 from feedback.services.training_files import Counted
 from llmops.audit import services as audit
 from llmops.common.actors import Actor
@@ -42,12 +44,12 @@ class Form:
 def _tasks(queue: Queue) -> Iterator[bytes]:
     asked = rubrics.questions_of(queue.rubric_version)
     numbered = enumerate(labeled.items(queue), start=1)
-    return _list(arrivals.json_bytes(label_studio.task(asked, item, number)) for number, item in numbered)
+    return _list(_json(label_studio.task(asked, item, number)) for number, item in numbered)
 
 
 def _records(queue: Queue) -> Iterator[bytes]:
     asked = rubrics.questions_of(queue.rubric_version)
-    return _list(arrivals.json_bytes(argilla.record(asked, item)) for item in labeled.items(queue))
+    return _list(_json(argilla.record(asked, item)) for item in labeled.items(queue))
 
 
 def _config(queue: Queue) -> Iterator[bytes]:
@@ -59,7 +61,7 @@ def _settings(queue: Queue) -> Iterator[bytes]:
     version = queue.rubric_version
     asked = rubrics.questions_of(version)
     names = labeled.candidate_names(queue) if any(one.kind == "ranking" for one in asked) else []
-    yield arrivals.json_bytes(argilla.settings(asked, names, version.guidelines))
+    yield _json(argilla.settings(asked, names, version.guidelines))
 
 
 FORMS = {
@@ -105,6 +107,11 @@ def note(*, queue: Queue, form: str, by: Actor) -> Form:
         raise Invalid("There is no such form.", fields={"format": f"one of {', '.join(FORMS)}"})
     audit.record("queue.exported", by=by, target=queue, format=form)
     return FORMS[form]
+
+
+def _json(value: Any) -> bytes:
+    """Keys in the order in which people saw them."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _list(rows: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from feedback.labelfiles.training import REASONS, Unfit
 from feedback.models import Queue, QueueItem, Settled
 from feedback.queries import queues
 from feedback.queries import rubrics as rubric_queries
-from feedback.services import arrivals, filling, settled_examples
+from feedback.services import filling, settled_examples
 from llmops.common.errors import DomainError
 from prompts.models import Version
 from prompts.services import execution
@@ -86,7 +87,7 @@ def _preferences(one: _Item) -> list[Json]:
 def _lines(queue: Queue, make: Make) -> Iterator[bytes]:
     for made in _made(queue, make):
         if not isinstance(made, str):
-            yield b"".join(arrivals.json_bytes(line) + b"\n" for line in made)
+            yield b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in made)
 
 
 def _count(queue: Queue, make: Make) -> Counted:

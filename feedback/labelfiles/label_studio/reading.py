@@ -174,8 +174,8 @@ def _answer(question: Question, value: Mapping[str, Json], place: str) -> Json:
         raise parts.wrong(place, f"the answer to {question.key} is of a type that its question has not")
     if question.kind == "categories":
         return [parts.choice_of(question, one) for one in said] if isinstance(said, list) else said
-    if question.kind == "ranking":
-        return said
+    if question.kind == "ranking":  # older versions write the list alone
+        return next(iter(said.values())) if isinstance(said, dict) and len(said) == 1 else said
     if question.kind in {"text", "correction"}:
         return "\n".join(map(str, said)) if isinstance(said, list) else said
     one = said[0] if isinstance(said, list) and len(said) == 1 else said

@@ -83,9 +83,9 @@ def _lines(question: Question, answer: Json) -> Iterator[dict[str, Json]]:
     elif question.kind == "pairwise" and answer == "tie":
         yield _line(question.key + TIE, "candidate_a", "choices", {"choices": ["tie"]})
     elif question.kind == "pairwise":
-        yield _line(question.key, target(question), "pairwise", {"selected": SIDES[answer]})
+        yield _line(question.key, question.key, "pairwise", {"selected": SIDES[answer]})  # a pair is about itself
     elif question.kind == "ranking":
-        yield _line(question.key, "candidates", "ranker", {"ranker": answer})
+        yield _line(question.key, "candidates", "ranker", {"ranker": {question.key: answer}})
     else:
         kind = TYPES[question.kind]
         value = {"text": [answer]} if kind == "textarea" else {kind: answer if isinstance(answer, list) else [answer]}

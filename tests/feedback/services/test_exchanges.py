@@ -371,6 +371,30 @@ def test_spans_of_older_versions_are_counted_as_javascript_counts(project: Proje
     assert [(one["start"], one["text"]) for one in item.given[0].answers["m"]] == [(11, "red")]
 
 
+@pytest.mark.parametrize("ranker", [["b", "a"], {"order": ["b", "a"]}])
+def test_a_ranking_is_read_as_newer_and_older_versions_of_label_studio_write_it(
+    project: Project, by: Actor, ranker: Any
+) -> None:
+    queue = labeling.queue(project, by, questions=[{"key": "order", "kind": "ranking", "text": "?"}])
+    config = in_view("<List name='all' value='$items'/>", "<Ranker name='order' toName='all'/>")
+    data = {"items": [{"id": "a", "title": "First", "body": "One"}, {"id": "b", "title": "Two"}], "topic": "x"}
+    one = said(line("order", ranker=ranker)) | {"data": data}
+    exchanges.bring(queue=queue, given=Given("label_studio", [one], config), by=by, now=NOW)
+    [item] = labeled.items(queue)
+    assert item.given[0].answers == {"order": ["b", "a"]}
+    assert item.snapshot["inputs"] == {"topic": "x"}
+    assert item.snapshot["candidates"] == [{"name": "a", "text": "One"}, {"name": "b", "text": "Two"}]
+
+
+def test_what_goes_out_keeps_the_order_of_inputs(project: Project, by: Actor) -> None:
+    queue = exchanging.queue(project, by)
+    [snapshot, *_] = [
+        task["data"]["llmops"]["snapshot"] for task in json.loads(exchanging.exported(queue, "label_studio"))
+    ]
+    stored = QueueItem.objects.filter(queue=queue).earliest("pk").snapshot
+    assert [list(snapshot), list(snapshot["inputs"])] == [list(stored), list(stored["inputs"])]
+
+
 def test_spans_in_a_text_that_the_queue_masks_are_refused(project: Project, by: Actor) -> None:
     asked = [{"key": "m", "kind": "spans", "text": "?", "choices": ["x"]}]
     queue = labeling.queue(project, by, questions=asked, mask=True)
