@@ -1272,6 +1272,7 @@ class Migration(migrations.Migration):
                 ("session", models.CharField(blank=True, max_length=200)),
                 ("masked", models.IntegerField(default=0)),
                 ("received_at", models.DateTimeField()),
+                ("tried_at", models.DateTimeField(null=True)),
                 (
                     "project",
                     models.ForeignKey(

@@ -12,7 +12,7 @@ from llmops.common.models import Immutable
 class LooseSpan(Immutable):
     """A span as `feedback.otlp.steps.step_json` writes it, masked, until its trace becomes a call.
 
-    `end_user` and `session` are kept as calls keep them.
+    `end_user` and `session` are kept as calls keep them. `tried_at` is when its trace could not be made a call.
     """
 
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -23,6 +23,7 @@ class LooseSpan(Immutable):
     session = models.CharField(max_length=200, blank=True)
     masked = models.IntegerField(default=0)
     received_at = models.DateTimeField()
+    tried_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -6,6 +6,7 @@ head and the task that gives up waiting for one.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import F, Max, Q
 
 from feedback.models import Call, LooseSpan
 from feedback.otlp import mapping
@@ -23,8 +24,12 @@ from feedback.services.calls import NewCall
 from llmops.gateway.types import Span
 from llmops.projects.models import Project
 
+logger = logging.getLogger(__name__)
+
 # Exporters send in batches of some seconds; a head that is out for longer is not waited for.
 PATIENCE = timedelta(seconds=60)
+# A trace that cannot be made a call is tried again after so long: an update may have taught us to read it.
+AGAIN = timedelta(minutes=10)
 LOOSE_COLUMNS = (
     "project_id", "trace_id", "span_id", "step", "end_user", "session", "masked", "received_at",
 )  # fmt: skip
@@ -62,20 +67,30 @@ def record(*, project: Project, steps: Sequence[Step], now: datetime) -> Taken:
 
 
 def gather_abandoned(*, now: datetime, most: int = 500) -> int:
-    """Make calls of the traces whose head has not come in time; returns how many traces. Safe to run twice."""
+    """Make calls of the traces whose head has not come in time; returns how many traces. Safe to run twice.
+
+    Each trace stands alone: one that cannot be read is logged, and comes last when it is tried again.
+    """
     waiting = (
         LooseSpan.objects.order_by()
         .values_list("project_id", "trace_id")
-        .annotate(newest=Max("received_at"))
-        .filter(newest__lt=now - PATIENCE)[:most]
+        .annotate(newest=Max("received_at"), tried=Max("tried_at"))
+        .filter(Q(tried=None) | Q(tried__lt=now - AGAIN), newest__lt=now - PATIENCE)
+        .order_by(F("tried").asc(nulls_first=True), "newest", "project_id", "trace_id")[:most]
     )
-    by_project: dict[int, list[str]] = defaultdict(list)
-    for project_id, trace_id, _ in waiting:
-        by_project[project_id].append(trace_id)
-    for project in Project.objects.filter(pk__in=by_project):
-        for trace_id in by_project[project.pk]:
-            arrivals.commit(_gathering(project, trace_id, now))
-    return sum(len(traces) for traces in by_project.values())
+    found = [(project_id, trace_id) for project_id, trace_id, *_ in waiting]
+    projects = Project.objects.in_bulk({project_id for project_id, _ in found})
+    return sum(_is_gathered(projects[project_id], trace_id, now) for project_id, trace_id in found)
+
+
+def _is_gathered(project: Project, trace_id: str, now: datetime) -> bool:
+    try:
+        arrivals.commit(_gathering(project, trace_id, now))
+    except Exception:  # whatever is wrong with one trace, the others go on
+        logger.exception("traces.not_gathered", extra={"project": project.slug, "trace": trace_id})
+        LooseSpan.objects.filter(project=project, trace_id=trace_id).rewrite(tried_at=now)
+        return False
+    return True
 
 
 def _gathering(project: Project, trace_id: str, now: datetime) -> Callable[[], tuple[int, int]]:

@@ -67,6 +67,35 @@ def test_a_head_that_never_comes_is_not_waited_for(export: Callable[..., Any]) -
     assert (call.output, [one.name for one in spans_of(call.trace)]) == ("On its way.", ["answer", "span 2"])
 
 
+def test_a_trace_that_cannot_be_read_stops_no_other_and_is_tried_again(
+    export: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    export(CHILD)
+    whole = LooseSpan.objects.get()
+    torn = {"project": whole.project, "trace_id": "torn", "span_id": "1", "received_at": whole.received_at}
+    LooseSpan.objects.create(**torn, step={"span": {"of": "another time"}})
+    assert traces.gather_abandoned(now=later()) == 1
+    assert Call.objects.get().client_id == TRACE
+    assert [record.__dict__["trace"] for record in caplog.records if record.msg == "traces.not_gathered"] == ["torn"]
+    assert LooseSpan.objects.get().trace_id == "torn"
+    caplog.clear()
+    assert traces.gather_abandoned(now=later()) == 0
+    assert not caplog.records
+    LooseSpan.objects.rewrite(step=whole.step)
+    assert traces.gather_abandoned(now=later() + traces.AGAIN) == 1
+    assert not LooseSpan.objects.exists()
+
+
+def test_traces_that_were_never_tried_come_before_those_that_failed(export: Callable[..., Any]) -> None:
+    export(CHILD)
+    whole = LooseSpan.objects.get()
+    old = whole.received_at - timedelta(days=1)
+    torn = LooseSpan(project=whole.project, trace_id="torn", span_id="1", received_at=old, tried_at=old, step={})
+    torn.save()
+    assert traces.gather_abandoned(now=later(), most=1) == 1
+    assert LooseSpan.objects.get() == torn
+
+
 def test_what_is_sent_again_is_stored_once(export: Callable[..., Any]) -> None:
     for _ in range(2):
         export(CHILD)
