@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from feedback.forms.inbox import Narrow
-from feedback.models import Queue, QueueItem
+from feedback.models import Queue, QueueItem, RubricVersion
 from feedback.queries import queues as queries
 from feedback.queries import rubrics as rubric_queries
 from feedback.queries.inbox import InboxFilter
-from feedback.services import filling, queues
+from feedback.services import filling, queue_settings, queues
 from llmops.common import ids
 from llmops.common.errors import Invalid, NotFound
 from llmops.projects.api import ProjectAPIView
@@ -27,6 +28,9 @@ WAYS = ["calls", "inbox", "needs_label", "complaints", "run", "uncertainty", "di
 class QueueSettings(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     settle_by = serializers.ChoiceField(choices=Queue.SettleBy.values, required=False)
+    order = serializers.ChoiceField(
+        choices=Queue.Order.values, required=False, help_text="which item comes next: what teaches most, oldest, newest"
+    )
     mask = serializers.BooleanField(required=False, help_text="mask personal data once more")
     hidden = serializers.ListField(
         child=serializers.CharField(max_length=120), required=False, max_length=50,
@@ -36,17 +40,47 @@ class QueueSettings(serializers.Serializer[Any]):
     gold_every = serializers.IntegerField(min_value=0, max_value=1_000, required=False)
     daily = serializers.IntegerField(min_value=0, max_value=1_000, required=False)
     daily_prompt = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    fills_from = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(queues.STANDING)), required=False, max_length=len(queues.STANDING),
+        help_text="ways in which items come by themselves",
+    )  # fmt: skip
+    annotators_per_item = serializers.IntegerField(min_value=1, max_value=20, required=False)
     labelers = serializers.ListField(child=serializers.CharField(max_length=254), required=False, max_length=100)
 
 
 class NewQueue(QueueSettings):
     slug = serializers.CharField(max_length=60)
     rubric = serializers.CharField(max_length=60)
-    annotators_per_item = serializers.IntegerField(min_value=1, max_value=20, required=False)
 
 
 class QueueChange(QueueSettings):
     state = serializers.ChoiceField(choices=Queue.State.values, required=False)
+    rubric_version = serializers.IntegerField(
+        min_value=1, required=False, help_text="another version of the queue's rubric, if it goes with the answers"
+    )
+    base_edits = serializers.IntegerField(
+        min_value=0, required=False,
+        help_text="`settings.edits` that the change was based on: 409 when somebody changed the settings since",
+    )  # fmt: skip
+
+
+class ShownSettings(serializers.Serializer[Any]):
+    """What the settings are; `edits` counts their changes."""
+
+    edits = serializers.IntegerField()
+    settle_by = serializers.ChoiceField(choices=Queue.SettleBy.values)
+    order = serializers.ChoiceField(choices=Queue.Order.values)
+    mask = serializers.BooleanField()
+    hidden = serializers.ListField(child=serializers.CharField())
+    hold_minutes = serializers.IntegerField()
+    gold_every = serializers.IntegerField()
+    daily = serializers.IntegerField()
+    daily_prompt = serializers.CharField()
+    fills_from = serializers.ListField(child=serializers.CharField())
+    labelers = serializers.SerializerMethodField()
+
+    def get_labelers(self, queue: Queue) -> list[str]:
+        return [person.user.email for person in queries.people_of(queue)]
 
 
 class QueueLine(serializers.Serializer[Any]):
@@ -64,6 +98,11 @@ class QueueLine(serializers.Serializer[Any]):
 class WholeQueue(QueueLine):
     questions = serializers.JSONField(source="rubric_version.questions")
     progress = serializers.SerializerMethodField()
+    settings = serializers.SerializerMethodField(help_text="null for labelers")
+
+    @extend_schema_field(ShownSettings(allow_null=True))
+    def get_settings(self, item: Queue) -> dict[str, Any] | None:
+        return ShownSettings(item).data if self.context.get("shows_settings") else None
 
     def get_progress(self, item: Queue) -> dict[str, Any]:
         return asdict(queries.progress(item))
@@ -118,6 +157,10 @@ class QueueView(ProjectAPIView):
     def queue(self, slug: str) -> Queue:
         return queries.queue_in(self.project, slug, only_of=self.only_of)
 
+    def whole(self, slug: str) -> Any:
+        """The queue as it is shown; its settings tell a labeler how often an item is gold, and who else labels."""
+        return WholeQueue(self.queue(slug), context={"shows_settings": self.only_of is None}).data
+
     @property
     def only_of(self) -> int | None:
         if Permission.ANNOTATION_READ in self.grant.permissions:
@@ -150,18 +193,18 @@ class QueueList(QueueView):
             project=self.project, rubric_version=rubric_queries.newest(rubric), wanted=queues.Wanted(**given),
             by=self.actor,
         )  # fmt: skip
-        return Response(WholeQueue(self.queue(made.slug)).data, status=201)
+        return Response(self.whole(made.slug), status=201)
 
 
 class QueueDetail(QueueView):
-    """A queue with its progress; PATCH changes settings, `labelers` replaces who labels in it."""
+    """A queue with its progress; PATCH changes settings (and its items with them), `labelers` replaces who labels."""
 
     permissions: ClassVar = {"GET": Permission.ANNOTATION_WRITE, "PATCH": Permission.QUEUE_WRITE}
     serializer_class = QueueChange
 
     @extend_schema(operation_id="queues_get", responses=WholeQueue)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(WholeQueue(self.queue(slug)).data)
+        return Response(self.whole(slug))
 
     @extend_schema(operation_id="queues_edit", responses=WholeQueue)
     def patch(self, request: Request, slug: str) -> Response:
@@ -169,11 +212,16 @@ class QueueDetail(QueueView):
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
         changes = dict(body.validated_data)
-        people = changes.pop("labelers", None)
-        if people is not None:
-            queues.name_people(queue=queue, emails=people, by=self.actor)
-        queues.edit(queue=queue, by=self.actor, **changes)
-        return Response(WholeQueue(self.queue(slug)).data)
+        if (number := changes.pop("rubric_version", None)) is not None:
+            changes["rubric_version"] = self._version(queue, number)
+        queue_settings.edit(queue=queue, by=self.actor, now=timezone.now(), **changes)
+        return Response(self.whole(slug))
+
+    def _version(self, queue: Queue, number: int) -> RubricVersion:
+        try:
+            return rubric_queries.version_of(queue.rubric_version.rubric, number)
+        except NotFound as error:
+            raise Invalid(error.message, fields={"rubric_version": "no such version"}) from None
 
 
 class QueueItems(QueueView):

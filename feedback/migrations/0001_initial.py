@@ -60,14 +60,28 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                (
+                    "order",
+                    models.CharField(
+                        choices=[
+                            ("priority", "What teaches most first"),
+                            ("oldest", "In the order they came"),
+                            ("newest", "The newest first"),
+                        ],
+                        default="priority",
+                        max_length=8,
+                    ),
+                ),
                 ("mask", models.BooleanField(default=False)),
                 ("hidden", models.JSONField(default=list, encoder=evals.models.dataset.ReadableJSON)),
                 ("hold_minutes", models.PositiveSmallIntegerField(default=20)),
                 ("gold_every", models.PositiveSmallIntegerField(default=0)),
                 ("daily", models.PositiveSmallIntegerField(default=0)),
                 ("daily_prompt", models.CharField(blank=True, max_length=300)),
+                ("fills_from", models.JSONField(default=list)),
                 ("sampled_until", models.DateTimeField(blank=True, null=True)),
                 ("turn", models.PositiveIntegerField(default=0)),
+                ("edits", models.PositiveIntegerField(default=0)),
                 ("created_by", models.CharField(blank=True, max_length=255)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (

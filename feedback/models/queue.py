@@ -22,7 +22,9 @@ class Queue(WithUid):
 
     `mask` masks personal data once more in each item; `hidden` names parts that labelers must not see (an input's
     name, `contexts`, `expected` or `origin`). `gold_every` mixes in an item with a known answer after so many others.
-    `daily` calls a day are drawn by lot and given to the named people in turn.
+    `daily` calls a day are drawn by lot and given to the named people in turn; `fills_from` are the ways in which
+    items come by themselves besides. `edits` counts the changes of the settings, so that two people who have them open
+    do not overwrite each other.
     """
 
     class State(models.TextChoices):
@@ -35,6 +37,11 @@ class Queue(WithUid):
         MAJORITY = "majority", "By majority; a person settles ties"
         PERSON = "person", "Always by a person"
 
+    class Order(models.TextChoices):
+        PRIORITY = "priority", "What teaches most first"
+        OLDEST = "oldest", "In the order they came"
+        NEWEST = "newest", "The newest first"
+
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
     slug = models.CharField(max_length=60, validators=[SLUG])
     name = models.CharField(max_length=120)
@@ -42,14 +49,17 @@ class Queue(WithUid):
     annotators_per_item = models.PositiveSmallIntegerField(default=2)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     settle_by = models.CharField(max_length=10, choices=SettleBy, default=SettleBy.UNANIMOUS)
+    order = models.CharField(max_length=8, choices=Order, default=Order.PRIORITY)
     mask = models.BooleanField(default=False)
     hidden = models.JSONField(default=list, encoder=ReadableJSON)
     hold_minutes = models.PositiveSmallIntegerField(default=20)
     gold_every = models.PositiveSmallIntegerField(default=0)
     daily = models.PositiveSmallIntegerField(default=0)
     daily_prompt = models.CharField(max_length=300, blank=True)
+    fills_from = models.JSONField(default=list)
     sampled_until = models.DateTimeField(null=True, blank=True)  # calls before it had their chance to be drawn
     turn = models.PositiveIntegerField(default=0)  # whose turn the rota is at
+    edits = models.PositiveIntegerField(default=0)
     created_by = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 

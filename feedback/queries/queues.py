@@ -17,6 +17,11 @@ from llmops.common.errors import NotFound
 from llmops.projects.models import Project
 
 RECENT = 200  # answers from which speed is read
+ORDERS = {
+    Queue.Order.PRIORITY: ("-priority", "id"),
+    Queue.Order.OLDEST: ("id",),
+    Queue.Order.NEWEST: ("-id",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def held(queue: Queue, user_id: int, now: datetime) -> QuerySet[Seat]:
 
 
 def free_items(queue: Queue, user_id: int, now: datetime, *, gold: bool = False) -> QuerySet[QueueItem]:
-    """Items with a place for this person: not answered, skipped or held by them; what teaches most comes first."""
+    """Items with a place for this person, in the queue's order: not answered, skipped or held by them."""
     taken = (
         Seat.objects.filter(item=OuterRef("pk"), slot__isnull=False)
         .filter(Q(done_at__isnull=False) | Q(expires_at__gt=now))
@@ -147,7 +152,7 @@ def free_items(queue: Queue, user_id: int, now: datetime, *, gold: bool = False)
         .filter(~Exists(mine))
         .annotate(taken_count=_count(taken))
         .filter(taken_count__lt=F("seats"))
-        .order_by("-priority", "id")
+        .order_by(*ORDERS[Queue.Order(queue.order)])
     )
 
 

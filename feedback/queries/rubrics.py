@@ -37,5 +37,13 @@ def versions_of(rubric: Rubric) -> QuerySet[RubricVersion]:
     return RubricVersion.objects.filter(rubric=rubric).order_by("-number")
 
 
+def version_of(rubric: Rubric, number: int) -> RubricVersion:
+    """:raises NotFound: when the rubric has no such version."""
+    found = RubricVersion.objects.filter(rubric=rubric, number=number).select_related("rubric").first()
+    if found is None:
+        raise NotFound(f"The rubric {rubric} has no version {number}.")
+    return found
+
+
 def questions_of(version: RubricVersion) -> tuple[rubrics.Question, ...]:
     return rubrics.parse(version.questions)

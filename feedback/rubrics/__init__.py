@@ -6,6 +6,7 @@ Pure: JSON in, frozen dataclasses out; what is not acceptable is `Invalid`, nami
 from feedback.rubrics.answers import checked, comparable, said
 from feedback.rubrics.combining import combined, most_frequent
 from feedback.rubrics.expecting import EXPECTABLE, expectable, expected
+from feedback.rubrics.fitting import lost_between
 from feedback.rubrics.questions import KINDS, Choice, Question, as_json, parse
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "comparable",
     "expectable",
     "expected",
+    "lost_between",
     "most_frequent",
     "parse",
     "said",

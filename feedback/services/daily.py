@@ -1,4 +1,4 @@
-"""What happens by itself: the daily sample of each queue, and the human figures made from what was settled."""
+"""What happens by itself: what fills each queue, and the human figures made from what was settled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from evals.statistics import means
 from feedback import rubrics
 from feedback.models import HumanFigure, Queue, QueueItem, QueuePerson, Settled
 from feedback.services import filling
+from feedback.services.queues import STANDING
 from llmops.common.actors import SYSTEM
 from llmops.projects.services import notifications
 
 MEASURED = frozenset({"pass_fail", "scale"})
+MOST_AT_ONCE = 100  # of each way that fills a queue by itself; the rest comes with the next turns
 
 
 def run(*, now: datetime) -> None:
@@ -28,6 +30,7 @@ def run(*, now: datetime) -> None:
     for queue in queues.order_by("id"):
         if queue.daily:
             sample(queue=queue, now=now)
+        fill(queue=queue)
         measure(queue=queue, now=now)
 
 
@@ -51,6 +54,15 @@ def sample(*, queue: Queue, now: datetime) -> int:
                 url=reverse("feedback:queue-work", args=[queue.project.slug, queue.slug]), now=now,
             )  # fmt: skip
     return new
+
+
+def fill(*, queue: Queue) -> int:
+    """Put in what came in the ways that the queue fills by itself; what it holds already is left alone."""
+    return sum(
+        filling.by_way(queue=queue, way=way, most=MOST_AT_ONCE, by=SYSTEM)
+        for way in queue.fills_from
+        if way in STANDING
+    )
 
 
 @transaction.atomic

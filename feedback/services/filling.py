@@ -137,15 +137,21 @@ def add(*, queue: Queue, found: Sequence[Source], by: Actor, how: str) -> int:
 
 
 def item_of(queue: Queue, source: Source) -> QueueItem:
-    snapshot, title = masked(queue, shown_to_labelers(queue, source.snapshot)), source.title
-    if queue.mask:
-        title, _ = redaction.mask_text(title)
+    snapshot, title = as_shown(queue, source.snapshot, source.title)
     return QueueItem(
         project_id=queue.project_id, queue=queue, source_kind=source.kind, source_uid=source.uid,
-        title="" if queue.hidden else title[:200], snapshot=snapshot, version_id=source.version_id,
+        title=title, snapshot=snapshot, version_id=source.version_id,
         priority=source.priority, probability=source.probability, gold=source.gold,
         seats=MOST_SEATS if source.gold is not None else queue.annotators_per_item,
     )  # fmt: skip
+
+
+def as_shown(queue: Queue, snapshot: Mapping[str, Any], title: str) -> tuple[dict[str, Any], str]:
+    """What the queue shows of an item, and under which title: of one with hidden parts the title may tell too much."""
+    kept = masked(queue, shown_to_labelers(queue, snapshot))
+    if queue.hidden:
+        return kept, ""
+    return kept, (redaction.mask_text(title)[0] if queue.mask else title)[:200]
 
 
 def masked(queue: Queue, snapshot: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Make queues, change them, and say who labels in them."""
+"""Make queues, and say who labels in them; `queue_settings` changes them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from llmops.common.errors import Conflict, Invalid
 from llmops.projects.models import Membership, Project
 from llmops.projects.permissions import ROLES, Permission
 
-EDITABLE = frozenset({
-    "name", "state", "settle_by", "mask", "hidden", "hold_minutes", "gold_every", "daily", "daily_prompt",
+SETTINGS = frozenset({
+    "name", "annotators_per_item", "settle_by", "order", "mask", "hidden", "hold_minutes", "gold_every", "daily",
+    "daily_prompt", "fills_from",
 })  # fmt: skip
 RANGES = {"annotators_per_item": (1, 20), "hold_minutes": (1, 480), "gold_every": (0, 1_000), "daily": (0, 1_000)}
-CHOICES = {"state": Queue.State.values, "settle_by": Queue.SettleBy.values}
+CHOICES = {"state": Queue.State.values, "settle_by": Queue.SettleBy.values, "order": Queue.Order.values}
+STANDING = {
+    "needs_label": "Feedback that needs a label",
+    "complaints": "Open complaints: calls with a thumbs-down",
+    "disagreement": "Results whose judge contradicts the user",
+}  # the ways of `filling.by_way` that need nothing but the queue
 MOST_HIDDEN = 50
 MOST_PEOPLE = 100
 
@@ -35,12 +41,14 @@ class Wanted:
     name: str = ""
     annotators_per_item: int = 2
     settle_by: str = Queue.SettleBy.UNANIMOUS
+    order: str = Queue.Order.PRIORITY
     mask: bool = False
     hidden: Sequence[str] = ()
     hold_minutes: int = 20
     gold_every: int = 0
     daily: int = 0
     daily_prompt: str = ""
+    fills_from: Sequence[str] = ()
     labelers: Sequence[str] = field(default=())
 
 
@@ -52,15 +60,14 @@ def create(*, project: Project, rubric_version: RubricVersion, wanted: Wanted, b
     :raises Conflict: when the project has a queue of that slug.
     """
     check_slug(wanted.slug)
-    values = {name: getattr(wanted, name) for name in EDITABLE - {"state"}}
-    values |= {"annotators_per_item": wanted.annotators_per_item, "name": wanted.name or wanted.slug}
-    _check(values)
+    values = {name: getattr(wanted, name) for name in SETTINGS} | {"name": wanted.name or wanted.slug}
+    check(values)
     people = members(project, wanted.labelers)
     try:
         with transaction.atomic():
             queue = Queue.objects.create(
                 project=project, slug=wanted.slug, rubric_version=rubric_version, created_by=by.text,
-                **values | {"hidden": list(wanted.hidden)},
+                **values | {"hidden": list(wanted.hidden), "fills_from": list(wanted.fills_from)},
             )  # fmt: skip
     except IntegrityError:
         raise Conflict(f"There is a queue “{wanted.slug}” already.", fields={"slug": "taken"}) from None
@@ -70,28 +77,8 @@ def create(*, project: Project, rubric_version: RubricVersion, wanted: Wanted, b
 
 
 @transaction.atomic
-def edit(*, queue: Queue, by: Actor, **changes: Any) -> Queue:
-    """Change settings; how many answer an item stays, because items have their seats already.
-
-    :raises TypeError: for any other field.
-    :raises Invalid: naming the field that is not acceptable.
-    """
-    if unknown := changes.keys() - EDITABLE:
-        raise TypeError(f"not editable: {sorted(unknown)}")
-    _check(changes)
-    before = {name: getattr(queue, name) for name in changes}
-    changed = {name: [before[name], value] for name, value in changes.items() if before[name] != value}
-    if changed:
-        for name, value in changes.items():
-            setattr(queue, name, value)
-        queue.save(update_fields=list(changed))
-        audit.record("queue.edited", by=by, target=queue, changes=changed)
-    return queue
-
-
-@transaction.atomic
-def name_people(*, queue: Queue, emails: Sequence[str], by: Actor) -> None:
-    """Say who labels in the queue; who is no longer named keeps what they answered.
+def name_people(*, queue: Queue, emails: Sequence[str], by: Actor) -> bool:
+    """Say who labels in the queue; who is no longer named keeps what they answered. False when nothing changed.
 
     :raises Invalid: for an address that is no member who may label.
     """
@@ -107,6 +94,7 @@ def name_people(*, queue: Queue, emails: Sequence[str], by: Actor) -> None:
     )
     if new or left:
         audit.record("queue.labelers_named", by=by, target=queue, added=[user.email for user in new], removed=left)
+    return bool(new or left)
 
 
 def members(project: Project, emails: Sequence[str]) -> list[User]:
@@ -129,7 +117,8 @@ def members(project: Project, emails: Sequence[str]) -> list[User]:
     return [found[email] for email in wanted]
 
 
-def _check(values: dict[str, Any]) -> None:
+def check(values: dict[str, Any]) -> None:
+    """:raises Invalid: naming the setting that is not acceptable."""
     for name, (low, high) in RANGES.items():
         value = values.get(name, low)
         if type(value) is not int or not low <= value <= high:
@@ -141,6 +130,8 @@ def _check(values: dict[str, Any]) -> None:
         value = values.get(name, "")
         if not isinstance(value, str) or len(value) > longest or text.problem(value) is not None:
             raise _wrong(name, f"must be a text of at most {longest} characters")
+    if unknown := [one for one in values.get("fills_from", ()) if one not in STANDING]:
+        raise _wrong("fills_from", f"must be of {', '.join(STANDING)}, not {text.shown(str(unknown[0]))}")
     hidden = values.get("hidden", ())
     if len(hidden) > MOST_HIDDEN or not all(isinstance(one, str) and len(one) <= 120 for one in hidden):
         raise _wrong("hidden", f"must be at most {MOST_HIDDEN} names")

@@ -161,7 +161,7 @@ def _sit_again(last: Seat, item: QueueItem, now: datetime) -> Seat:
 
 
 def _candidates(queue: Queue, user_id: int, now: datetime) -> Any:
-    """Gold is mixed in after every so many plain items; otherwise what teaches most comes first."""
+    """Gold is mixed in after every so many plain items; otherwise the queue's order holds."""
     if queue.gold_every:
         plain, gold = queries.mix(queue, user_id)
         if plain // queue.gold_every > gold:

@@ -149,3 +149,20 @@ def test_what_cannot_fill_a_queue_is_refused_by_name(
     labeling.queue(project, by)
     refused = api.send("POST", "/queues/answers/items", body)
     assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, [field])
+
+
+def test_settings_are_changed_over_the_api_and_a_late_change_is_a_conflict(
+    project: Project, by: Actor, api: Any, of: Callable[[User], Any]
+) -> None:
+    [ann] = labeling.people(project, 1)
+    labeling.queue(project, by, labelers=[ann.email])
+    shown = api.send("GET", "/queues/answers").json()["settings"]
+    assert (shown["edits"], shown["order"], shown["labelers"]) == (0, "priority", [ann.email])
+    change = {"annotators_per_item": 3, "order": "newest", "rubric_version": 1, "base_edits": 0}
+    assert api.send("PATCH", "/queues/answers", change).json()["annotators_per_item"] == 3
+    late = api.send("PATCH", "/queues/answers", {"order": "oldest", "base_edits": 0})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "stale_settings")
+    assert late.json()["error"]["fields"] == {"order": "is “The newest first” now"}
+    missing = api.send("PATCH", "/queues/answers", {"rubric_version": 9})
+    assert (missing.status_code, missing.json()["error"]["fields"]) == (400, {"rubric_version": "no such version"})
+    assert of(ann).send("GET", "/queues/answers").json()["settings"] is None

@@ -13,7 +13,7 @@ from evals.services import dataset_examples, datasets, evaluators, judge_templat
 from feedback.models import Call, HumanFigure, QueueItem, Seat
 from feedback.queries import sources
 from feedback.queries.inbox import InboxFilter
-from feedback.services import daily, filling, queues, seats
+from feedback.services import daily, filling, queue_settings, seats
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
 from llmops.gateway.services import connections
@@ -149,4 +149,4 @@ def test_settings_out_of_range_and_strangers_are_refused_by_name(project: Projec
         assert list(refused.value.fields) == [field]
     queue = labeling.queue(project, by)
     with pytest.raises(TypeError):
-        queues.edit(queue=queue, by=by, annotators_per_item=3)
+        queue_settings.edit(queue=queue, by=by, now=NOW, slug="other")

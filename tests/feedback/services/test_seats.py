@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, connections, transaction
 
 from feedback.models import Annotation, Queue, QueueItem, Seat, Settled
 from feedback.queries import queues as queries
-from feedback.services import filling, queues, seats, settling
+from feedback.services import filling, queue_settings, seats, settling
 from llmops.accounts.models import User
 from llmops.audit.models import Event
 from llmops.common.actors import Actor
@@ -147,7 +147,7 @@ def test_what_teaches_most_comes_first_and_gold_is_mixed_in(project: Project, by
 def test_a_paused_queue_gives_out_nothing(project: Project, by: Actor) -> None:
     queue, [ann] = labeling.queue(project, by), labeling.people(project, 1)
     labeling.fill(queue, by, 1)
-    queues.edit(queue=queue, by=by, state="paused")
+    queue = queue_settings.edit(queue=queue, by=by, now=NOW, state="paused")
     with pytest.raises(Conflict):
         take(queue, ann)
 

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from evals.models import Example
-from feedback.models import Annotation, InboxItem, QueueItem, RubricVersion, Seat, Settled
+from feedback.models import Annotation, InboxItem, Queue, QueueItem, RubricVersion, Seat, Settled
 from llmops.accounts.models import User
 from llmops.common import ids
 from llmops.common.actors import Actor
@@ -279,3 +279,53 @@ def test_a_question_that_is_not_acceptable_is_said_at_its_field(
     asked, form = refused.context["asked"], refused.context["form"]
     assert field in asked.forms[0].errors if field else form.errors or asked.non_form_errors()
     assert not RubricVersion.objects.exists()
+
+
+def settings_of(page: Client, **changes: Any) -> dict[str, Any]:
+    """What the form of the settings sends when it is saved as it is, but for the changes."""
+    return as_sent(page.get(f"{BASE}answers/settings/").context["form"]) | changes
+
+
+def as_sent(form: Any) -> dict[str, Any]:
+    """What a browser sends of the form as it is shown."""
+    return {field.name: field.value() for field in form if field.value() is not None and field.value() is not False}
+
+
+def test_the_settings_of_a_queue_are_changed_on_a_page(project: Project, by: Actor, page: Client) -> None:
+    [ann] = labeling.people(project, 1)
+    labeling.queue(project, by)
+    sent = settings_of(page, name="Better", annotators_per_item="3", hidden="contexts\n\norigin", daily="5",
+                       labelers=ann.email, fills_from=["complaints"], mask="on")  # fmt: skip
+    assert page.post(f"{BASE}answers/settings/", sent)["Location"] == f"{BASE}answers/"
+    queue = Queue.objects.get()
+    assert (queue.name, queue.annotators_per_item, queue.hidden, queue.daily, queue.mask, queue.fills_from) == (
+        "Better", 3, ["contexts", "origin"], 5, True, ["complaints"],
+    )  # fmt: skip
+    assert queue.people.get().user == ann
+    shown = page.get(f"{BASE}answers/settings/").content.decode()
+    assert ann.email in shown
+    assert "contexts\norigin" in shown
+    assert page.post(f"{BASE}answers/settings/", settings_of(page)).status_code == 302
+    assert Queue.objects.get().edits == 1
+
+
+def test_settings_that_are_wrong_or_came_too_late_keep_what_was_typed(
+    project: Project, by: Actor, page: Client
+) -> None:
+    labeling.queue(project, by)
+    address = f"{BASE}answers/settings/"
+    mine = settings_of(page, name="Mine")
+    for wrong, said in (
+        ({"labelers": "x@y.example"}, "no member who may label"),
+        ({"hold_minutes": "0"}, "equal to 1"),
+    ):
+        refused = page.post(address, mine | wrong)
+        assert (refused.status_code, said in refused.content.decode()) == (400, True)
+        assert 'value="Mine"' in refused.content.decode()
+    assert page.post(address, settings_of(page, name="Theirs")).status_code == 302
+    late = page.post(address, mine)
+    said = unescape(late.content.decode())
+    assert (late.status_code, "This is “Theirs” now." in said, 'value="Mine"' in said) == (400, True, True)
+    assert Queue.objects.get().name == "Theirs"
+    assert page.post(address, as_sent(late.context["form"])).status_code == 302
+    assert Queue.objects.get().name == "Mine"
