@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from feedback.services import clusterings, daily, describing, hours, theme_drafts, traces, upkeep
+from feedback.services import clusterings, daily, describing, erasures, hours, theme_drafts, traces, upkeep
 
 
 @shared_task(name="feedback.upkeep")
@@ -52,6 +52,18 @@ def continue_sorting(**_: object) -> None:
 def sort_new(**_: object) -> None:
     """Start a sorting in every project with new complaints."""
     clusterings.start_due(now=timezone.now())
+
+
+@shared_task(name="feedback.erase_end_user")
+def erase_end_user(*, erasure_id: int, **_: object) -> None:
+    """Go on with the deletion of an end user's data."""
+    erasures.work(erasure_id=erasure_id)
+
+
+@shared_task(name="feedback.continue_erasures")
+def continue_erasures(**_: object) -> None:
+    """Wake deletions that nobody works on."""
+    erasures.continue_stalled(now=timezone.now())
 
 
 @shared_task(name="feedback.draft_for_theme")

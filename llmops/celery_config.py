@@ -37,6 +37,7 @@ beat_schedule: dict[str, dict[str, Any]] = {
     **every(15, "evals.continue_checkups"),
     **every(60, "evals.sweep_proposals"),
     **every(15, "feedback.continue_sorting"),
+    **every(15, "feedback.continue_erasures"),
     **every(300, "feedback.sort_new"),
     **every(60, "feedback.sweep_drafts"),
 }

@@ -240,6 +240,7 @@ CELERY = {
         "evals.check_dataset": {"queue": "runs"},  # a minute of work: it must not hold up try-outs
         "gateway.test_connection": {"queue": "interactive"},
         "feedback.draft_for_theme": {"queue": "interactive"},
+        "feedback.erase_end_user": {"queue": "runs"},  # as long as there are rows
         "feedback.sort_complaints": {"queue": "runs"},  # seconds to a minute of work
     },
     "worker_prefetch_multiplier": 1,

@@ -46,7 +46,7 @@ from evals.services import (
     runs,
     schedules,
 )
-from feedback.models import Clustering, HumanFigure, InboxItem, QueueItem, Theme, ThemeDraft
+from feedback.models import Clustering, Erasure, HumanFigure, InboxItem, QueueItem, Theme, ThemeDraft
 from feedback.queries.sources import Source
 from feedback.services import describing, filling, inbox, masks, queues, rubrics, seats, settling, views
 from llmops.accounts.models import User
@@ -149,6 +149,7 @@ FILLERS = [
     (r"(queues|labeling)/", "slug", "queue"),
     (r"score-definitions/", "uid", "definition id"),
     (r"settings/scores/", "uid", "definition"),
+    (r"end-users/erasures/", "uid", "erasure"),
     (r"themes/-/sort/", "uid", "sorting"),
     (r"theme-drafts/.*/name", "draft", "name draft"),
     (r"themes/.*/name/", "draft", "name draft"),
@@ -493,6 +494,9 @@ def _themes(project: Project, by: Actor) -> dict[str, str]:
         project=project, state=Clustering.State.FINISHED, done=1, total=1, assigned=1, vectoriser="tf-idf",
         finished_at=NOW,
     )  # fmt: skip
+    erasure = Erasure.objects.create(
+        project=project, person="0" * 32, state=Erasure.State.FINISHED, finished_at=NOW, by=by.text
+    )
     artifact = Artifact.objects.get(project=project, path="mail/classify")
     base = Version.objects.filter(artifact=artifact).latest("id")
     done = {"project": project, "theme": theme, "model": "demo-1", "connection_name": "Demo", "state": "done"}
@@ -510,6 +514,7 @@ def _themes(project: Project, by: Actor) -> dict[str, str]:
     return {
         "theme": ids.public("theme", theme.uid),
         "sorting": ids.public("sort", sorting.uid),
+        "erasure": ids.public("erase", erasure.uid),
         "name draft": ids.public("draft", name.uid),
         "draft": ids.public("draft", draft.uid),
         "saved draft": ids.public("draft", saved.uid),

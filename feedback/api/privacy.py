@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import ClassVar
 
 from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
@@ -13,8 +12,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from feedback.models import Erasure
+from feedback.queries import erasures as erasure_queries
 from feedback.queries import masks as queries
-from feedback.services import erasure, exports, masks
+from feedback.services import erasures, exports, masks
+from llmops.common import ids
 from llmops.projects.api import ProjectAPIView
 from llmops.projects.permissions import Permission
 
@@ -52,12 +54,26 @@ class EndUser(serializers.Serializer):
 
 
 class ErasedItem(serializers.Serializer):
-    calls = serializers.IntegerField()
-    feedback = serializers.IntegerField()
-    votes = serializers.IntegerField()
-    inbox_items = serializers.IntegerField()
-    examples = serializers.IntegerField(help_text="Examples of datasets that were blanked.")
-    queue_items = serializers.IntegerField(help_text="Labeled items that went with their answers.")
+    """A deletion: what went so far, and whether it is finished."""
+
+    id = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(choices=Erasure.State.values)
+    done = serializers.IntegerField(help_text="Rows looked at.")
+    total = serializers.IntegerField()
+    calls = serializers.IntegerField(source="counts.calls", default=0)
+    feedback = serializers.IntegerField(source="counts.feedback", default=0)
+    votes = serializers.IntegerField(source="counts.votes", default=0)
+    inbox_items = serializers.IntegerField(source="counts.inbox_items", default=0)
+    examples = serializers.IntegerField(
+        source="counts.examples", default=0, help_text="Examples of datasets that were blanked."
+    )
+    queue_items = serializers.IntegerField(
+        source="counts.queue_items", default=0, help_text="Labeled items that went with their answers."
+    )
+    error = serializers.CharField()
+
+    def get_id(self, erasure: Erasure) -> str:
+        return ids.public("erase", erasure.uid)
 
 
 class MaskRules(ProjectAPIView):
@@ -118,12 +134,24 @@ class EraseEndUser(ProjectAPIView):
     permissions: ClassVar = {"POST": Permission.DATA_ERASE}
     serializer_class = EndUser
 
-    @extend_schema(operation_id="end_users_erase", responses=ErasedItem)
+    @extend_schema(operation_id="end_users_erase", responses={200: ErasedItem, 202: ErasedItem})
     def post(self, request: Request) -> Response:
+        """202 when there is much to delete: `GET` by its id says how far it is."""
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
-        erased = erasure.erase_end_user(project=self.project, by=self.actor, now=timezone.now(), **body.validated_data)
-        return Response(asdict(erased))
+        made = erasures.start(project=self.project, by=self.actor, now=timezone.now(), **body.validated_data)
+        return Response(ErasedItem(made).data, status=202 if made.is_active else 200)
+
+
+class ErasureDetail(ProjectAPIView):
+    """How far a deletion is."""
+
+    permissions: ClassVar = {"GET": Permission.DATA_ERASE}
+    serializer_class = ErasedItem
+
+    @extend_schema(operation_id="end_users_erasure_get", responses=ErasedItem)
+    def get(self, request: Request, uid: str) -> Response:
+        return Response(ErasedItem(erasure_queries.erasure_in(self.project, uid)).data)
 
 
 class Span(serializers.Serializer):

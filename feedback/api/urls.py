@@ -69,6 +69,7 @@ urlpatterns = [
     path("masking/rules/<slug:name>", privacy.MaskRuleDetail.as_view(), name="api-mask-rule"),
     path("masking/try", privacy.MaskTry.as_view(), name="api-mask-try"),
     path("end-users/erase", privacy.EraseEndUser.as_view(), name="api-end-user-erase"),
+    path("end-users/erasures/<str:uid>", privacy.ErasureDetail.as_view(), name="api-end-user-erasure"),
     path("feedback-tokens", issuing.FeedbackTokens.as_view(), name="api-feedback-tokens"),
     path("inbox", inbox.Inbox.as_view(), name="api-inbox"),
     path("inbox/actions", inbox.InboxActions.as_view(), name="api-inbox-actions"),

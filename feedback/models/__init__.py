@@ -1,6 +1,7 @@
 from feedback.models.annotation import Annotation, HumanFigure, Settled
 from feedback.models.call import Call
 from feedback.models.definition import ScoreDefinition
+from feedback.models.erasure import Erasure
 from feedback.models.event import FeedbackEvent
 from feedback.models.hour import DayStat, DirtyHour, HourStat
 from feedback.models.inbox import InboxItem, ItemTag
@@ -20,6 +21,7 @@ __all__ = [
     "Clustering",
     "DayStat",
     "DirtyHour",
+    "Erasure",
     "FeedbackEvent",
     "HourStat",
     "HumanFigure",

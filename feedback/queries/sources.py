@@ -111,7 +111,7 @@ def disputed(project: Project, most: int) -> list[Source]:
         result__example__source_kind="call", result__example__source_uid__isnull=False, result__erased_at=None,
     ).select_related("result__example", "result__run").order_by("-id")  # fmt: skip
     found: dict[UUID, Source] = {}
-    for batch in _batches(scores[: most * 50], 500):
+    for batch in batches(scores[: most * 50].iterator(chunk_size=500), 500):
         thumbs = _thumbs(project, {score.result.example.source_uid for score in batch})
         for score in batch:
             thumb = thumbs.get(score.result.example.source_uid)
@@ -178,9 +178,10 @@ def _thumbs(project: Project, uids: Collection[UUID]) -> dict[UUID, float]:
     return dict(sums)
 
 
-def _batches(rows: Any, size: int) -> Iterable[list[Any]]:
+def batches(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    """The rows, so many at a time."""
     batch: list[Any] = []
-    for row in rows.iterator(chunk_size=size):
+    for row in rows:
         batch.append(row)
         if len(batch) == size:
             yield batch

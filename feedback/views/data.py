@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from feedback.forms import data as forms
-from feedback.services import erasure, exports
+from feedback.queries import erasures as queries
+from feedback.services import erasures, exports
 from llmops.projects import access
 from llmops.projects.models import Project
 from llmops.projects.permissions import Permission
@@ -21,17 +22,18 @@ def data(request: access.ProjectRequest) -> HttpResponse:
     """Retention, export, and the deletion of one end user."""
     form = forms.EraseEndUser(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        erased = erasure.erase_end_user(
+        erasures.start(
             project=request.project, end_user=form.cleaned_data["end_user"], by=request.actor, now=timezone.now()
         )
-        messages.success(
-            request,
-            f"Deleted {erased.calls:,} calls, {erased.feedback:,} pieces of feedback and {erased.votes:,} votes; "
-            f"{erased.examples:,} dataset examples were blanked.",
-        )
-        return redirect("feedback:data", request.project.slug)
-    context = {"form": form, "tab": "data", "has_parquet": exports.has_parquet()}
-    return render(request, "feedback/data.html", context, status=400 if form.errors else 200)
+        return redirect(reverse("feedback:data", args=[request.project.slug]) + "#erasures")
+    recent = queries.recent(request.project)
+    context = {"form": form, "tab": "data", "has_parquet": exports.has_parquet(), "erasures": recent}
+    context |= {"is_erasing": any(one.is_active for one in recent)}
+    is_part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    template = "feedback/data.html#erasures" if is_part else "feedback/data.html"
+    response = render(request, template, context, status=400 if form.errors else 200)
+    response["Vary"] = "HX-Request"
+    return response
 
 
 @require_POST

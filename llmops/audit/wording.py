@@ -83,6 +83,7 @@ WORDS: dict[str, str] = {
     "feedback.mask_switched": "switched the masking rule {target}",
     "feedback.mask_removed": "removed the masking rule {target}",
     "feedback.end_user_erased": "erased {target}",
+    "feedback.end_user_erasure_started": "asked for {target} to be erased",
     "feedback.calls_exported": "exported calls of {target}",
     "feedback.item_triaged": "triaged the feedback on {target}",
     "rubric.created": "made the rubric {target}",

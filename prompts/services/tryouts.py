@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ from prompts.models import Artifact, TryOut, Version
 from prompts.services import execution
 
 FLUSH_S = 0.25
+FORGOTTEN_AT_ONCE = 500
+UNFINISHED = (TryOut.State.WAITING, TryOut.State.RUNNING)
 
 Json = Any
 
@@ -60,8 +62,7 @@ def start(
 
 def cancel(*, tryout: TryOut, now: datetime) -> None:
     """Stop waiting: the call that is under way is given up within a second."""
-    unfinished = [TryOut.State.WAITING, TryOut.State.RUNNING]
-    TryOut.objects.filter(pk=tryout.pk, state__in=unfinished).update(state=TryOut.State.CANCELLED, finished_at=now)
+    TryOut.objects.filter(pk=tryout.pk, state__in=UNFINISHED).update(state=TryOut.State.CANCELLED, finished_at=now)
 
 
 def work(*, tryout_id: int) -> None:
@@ -87,9 +88,9 @@ def work(*, tryout_id: int) -> None:
 
 def give_up_on_lost(*, older_than: datetime, now: datetime) -> int:
     """Fail try-outs whose worker was killed: nobody pays twice for a look."""
-    return TryOut.objects.filter(
-        state__in=[TryOut.State.WAITING, TryOut.State.RUNNING], created_at__lt=older_than
-    ).update(state=TryOut.State.FAILED, error="The worker ended before the answer came. Try again.", finished_at=now)
+    return TryOut.objects.filter(state__in=UNFINISHED, created_at__lt=older_than).update(
+        state=TryOut.State.FAILED, error="The worker ended before the answer came. Try again.", finished_at=now
+    )
 
 
 def _call(tryout: TryOut, chosen: Connection, request: CompletionRequest) -> None:
@@ -175,3 +176,14 @@ def _finish(tryout: TryOut, *, state: str, **values: Json) -> None:
     TryOut.objects.filter(pk=tryout.pk, state=TryOut.State.RUNNING).update(
         state=state, finished_at=timezone.now(), **values
     )
+
+
+def forget(*, project: Project, is_meant: Callable[[Json], bool]) -> int:
+    """Blank the try-outs whose inputs are meant, and stop those under way; returns how many. Money and times stay."""
+    rows = TryOut.objects.filter(project=project).exclude(inputs={}).order_by("id")
+    meant = [pk for pk, inputs in rows.values_list("pk", "inputs").iterator() if is_meant(inputs)]
+    for start in range(0, len(meant), FORGOTTEN_AT_ONCE):
+        part = TryOut.objects.filter(pk__in=meant[start : start + FORGOTTEN_AT_ONCE])
+        part.filter(state__in=UNFINISHED).update(state=TryOut.State.CANCELLED)
+        part.update(inputs={}, output="", trace={}, error="")
+    return len(meant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from django.utils import timezone
 from evals.importers.rows import ExampleRow
 from evals.models import Example
 from evals.services import dataset_examples, datasets
-from feedback.models import Call, FeedbackEvent, HourStat, InboxItem, Vote
-from feedback.services import arrivals, exports, hours
+from feedback.models import Call, Erasure, FeedbackEvent, HourStat, InboxItem, LooseSpan, Vote
+from feedback.services import arrivals, erasing, erasures, exports, hours
 from llmops.accounts.models import User
 from llmops.audit.models import Event
 from llmops.common.actors import Actor
@@ -87,7 +88,15 @@ def test_rest_deletes_the_same_in_this_project_alone(
     theirs = api_with(api_keys.issue(project=other_project, kind="secret", name="x", by=by).text)
     theirs.send("POST", "/calls", CALLS[0])
     answer = admin_api.send("POST", "/end-users/erase", {"end_user": "ada"})
-    assert answer.json() == {"calls": 2, "feedback": 3, "votes": 3, "inbox_items": 2, "examples": 1, "queue_items": 0}
+    assert answer.status_code == 200
+    said = answer.json()
+    counted = {"calls": 2, "feedback": 3, "votes": 3, "inbox_items": 2, "examples": 1, "queue_items": 0}
+    assert {name: said[name] for name in counted} == counted
+    assert (said["state"], said["done"]) == ("finished", said["total"])
+    assert admin_api.send("GET", f"/end-users/erasures/{said['id']}").json() == said
+    assert api_with(api_keys.issue(project=other_project, kind="secret", name="y", by=by).text).send(
+        "GET", f"/end-users/erasures/{said['id']}"
+    ).status_code in {403, 404}
     assert admin_api.send("POST", "/end-users/erase", {"end_user": ""}).status_code == 400
     assert admin_api.send("POST", "/end-users/erase", {"end_user": "ada"}).json()["calls"] == 0
     assert Call.objects.filter(project=other_project).count() == 1
@@ -125,3 +134,78 @@ def test_thumbs_are_read_by_rest_and_on_the_prompts_panel(api: Any, page: Client
     assert (row["voted"], row["against"]) == (3, None)
     assert api.send("GET", "/thumbs?days=0").status_code == 400
     assert page.get("/p/garden/monitor/prompts/no/such/").status_code == 404
+
+
+@pytest.fixture
+def in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a little is much: batches of two rows."""
+    monkeypatch.setattr(erasures, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(erasing, "AT_ONCE", 2)
+
+
+def test_much_of_it_goes_in_a_task_with_progress_and_only_what_had_come(
+    admin_api: Any, page: Client, send: Callable[..., Any], project: Project, in_a_task: None
+) -> None:
+    send("/calls", *({"id": f"ada-{n}", "end_user": "ada"} for n in range(5)))
+    answer = admin_api.send("POST", "/end-users/erase", {"end_user": "ada"})
+    assert (answer.status_code, answer.json()["state"], answer.json()["total"]) == (202, "waiting", 5)
+    again = admin_api.send("POST", "/end-users/erase", {"end_user": "ada"})
+    assert again.json()["id"] == answer.json()["id"]
+    shown = page.get(PAGE).content.decode()
+    assert ("0 of 5 rows" in shown, "every 1s" in shown) == (True, True)
+    part = page.get(PAGE, headers={"HX-Request": "true"}).content.decode()
+    assert ("0 of 5 rows" in part, "<html" in part) == (True, False)
+    send("/calls", {"id": "later", "end_user": "ada"})
+    mine = Erasure.objects.get()
+    for _ in range(2):
+        erasures.work(erasure_id=mine.pk)
+    assert list(Call.objects.values_list("client_id", flat=True)) == ["later"]
+    mine.refresh_from_db()
+    assert (mine.state, mine.done, mine.counts["calls"]) == ("finished", 5, 5)
+    assert Event.objects.filter(name="feedback.end_user_erased").count() == 1
+    finished = page.get(PAGE).content.decode()
+    assert ("5 calls" in finished, "every 1s" in finished) == (True, False)
+
+
+def test_a_deletion_whose_worker_died_is_gone_on_with_and_counted_once(
+    traffic: None, project: Project, by: Actor, in_a_task: None
+) -> None:
+    mine = erasures.start(project=project, end_user="ada", by=by, now=timezone.now())
+    _, gone = erasing.calls(of=mine, by=by, now=timezone.now())
+    Erasure.objects.filter(pk=mine.pk).update(
+        state="running", fence=1, attempts=1, counts=asdict(gone), lease_until=timezone.now() + timedelta(minutes=1)
+    )
+    erasures.work(erasure_id=mine.pk)  # somebody has it still
+    assert FeedbackEvent.objects.filter(comment="Ada on Bob").exists()
+    Erasure.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert erasures.continue_stalled(now=timezone.now()) == 1
+    erasures.work(erasure_id=mine.pk)
+    mine.refresh_from_db()
+    assert mine.state == "finished"
+    assert (mine.counts["calls"], mine.counts["feedback"], mine.counts["votes"], mine.counts["examples"]) == (
+        2,
+        3,
+        3,
+        1,
+    )
+
+
+def test_a_deletion_that_keeps_killing_its_worker_is_given_up(
+    send: Callable[..., Any], project: Project, by: Actor, in_a_task: None
+) -> None:
+    send("/calls", *({"id": f"ada-{n}", "end_user": "ada"} for n in range(2)))
+    mine = erasures.start(project=project, end_user="ada", by=by, now=timezone.now())
+    Erasure.objects.update(attempts=erasures.MOST_CRASHES)
+    erasures.work(erasure_id=mine.pk)
+    mine.refresh_from_db()
+    assert (mine.state, Call.objects.count()) == ("failed", 2)
+    assert erasures.start(project=project, end_user="ada", by=by, now=timezone.now()).pk != mine.pk
+
+
+def test_spans_that_wait_for_their_trace_go_too(project: Project, by: Actor) -> None:
+    now = timezone.now()
+    for name in ("ada", "bob"):
+        person = arrivals.keyed_hash(project.uid, name)
+        LooseSpan(project=project, trace_id=name, span_id="1", step={}, end_user=person, received_at=now).save()
+    erasures.start(project=project, end_user="ada", by=by, now=now)
+    assert LooseSpan.objects.get().trace_id == "bob"

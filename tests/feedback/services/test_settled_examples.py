@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from evals.models import Dataset, Evaluator, Example, Result, Run, RunEvaluator, Score
 from evals.queries import datasets as dataset_queries
 from evals.services import certificates, dataset_examples, datasets, runs
 from feedback.models import Call, InboxItem, Queue, QueueItem, Settled
 from feedback.queries import made_examples
-from feedback.services import erasure, examples, filling, settled_examples, settling
+from feedback.services import erasures, examples, filling, settled_examples, settling
 from llmops.audit.models import Event
 from llmops.common import ids
 from llmops.common.actors import Actor
@@ -172,8 +173,8 @@ def test_erasing_the_end_user_takes_the_labeled_item_its_answers_and_its_example
     labeling.answer(item, ann, "fail", better="Where is it? At Ann's.")
     settle(item, by, good="fail", better="delivery")
     settled_examples.add(queue=queue, dataset=dataset, question="better", by=by)
-    erased = erasure.erase_end_user(project=project, end_user="u", by=by, now=labeling.NOW)
-    assert (erased.queue_items, erased.examples) == (1, 1)
+    erased = erasures.start(project=project, end_user="u", by=by, now=timezone.now()).counts
+    assert (erased["queue_items"], erased["examples"]) == (1, 1)
     assert (QueueItem.objects.count(), Settled.objects.count(), current(dataset)) == (0, 0, [])
     assert not Example.objects.filter(dataset=dataset).exists()
 
