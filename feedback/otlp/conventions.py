@@ -28,6 +28,11 @@ TOKENS_OUT = (
     "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
     "llm.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
 )  # fmt: skip
+TOKENS_CACHED = (
+    "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read", "ai.usage.cachedInputTokens",
+)  # fmt: skip
+SYSTEM = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor", "ai.model.provider")
 COST = ("gen_ai.usage.cost", "gen_ai.usage.total_cost", "llm.cost.total", "total_cost")
 USAGE_DETAILS = ("langfuse.observation.usage_details", "provided_usage_details", "usage_details")
 COST_DETAILS = ("langfuse.observation.cost_details", "provided_cost_details", "cost_details")
@@ -84,6 +89,7 @@ class Usage:
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_usd: float | None = None
+    tokens_cached: int | None = None  # of those in
 
     @property
     def is_known(self) -> bool:
@@ -121,6 +127,12 @@ def model_of(attributes: Attributes) -> str:
     return text(first(attributes, MODEL), 200)
 
 
+def system_of(attributes: Attributes) -> str:
+    """Who answered, such as `openai`; the Vercel AI SDK adds the kind of interface after a dot."""
+    found = text(first(attributes, SYSTEM), 60)
+    return found.partition(".")[0] if found and found == attributes.get("ai.model.provider") else found
+
+
 def usage_of(attributes: Attributes) -> Usage:
     """Tokens and cost; Langfuse's details win, because a person or its SDK set them by hand."""
     usage, costs = _object(first(attributes, USAGE_DETAILS)), _object(first(attributes, COST_DETAILS))
@@ -134,6 +146,7 @@ def usage_of(attributes: Attributes) -> Usage:
         tokens_in=_tokens(first(attributes, TOKENS_IN) if tokens_in is None else tokens_in),
         tokens_out=_tokens(first(attributes, TOKENS_OUT) if tokens_out is None else tokens_out),
         cost_usd=number(first(attributes, COST), 1e9) if cost is None else cost,
+        tokens_cached=_tokens(first(attributes, TOKENS_CACHED)),
     )
 
 

@@ -16,9 +16,13 @@ from llmops.gateway.types import Span
 
 Json = Any
 
+# What tokens cost that no span names a price for: who answered, the model, the usage; None where it is not known.
+Price = Callable[[str, str, conventions.Usage], float | None]
+
 NS = 1_000_000_000
 LATEST_NS = 4_102_444_800 * NS  # the year 2100: what is later is no time
 LONGEST_MS = 2**31 - 1
+COST, ESTIMATED = "cost", "estimated"  # in the metadata of a call whose price nobody named
 
 
 def is_whole(steps: Sequence[Step]) -> bool:
@@ -26,11 +30,12 @@ def is_whole(steps: Sequence[Step]) -> bool:
     return any(step.heads_its_trace for step in steps)
 
 
-def call_of(steps: Sequence[Step]) -> dict[str, Json]:
+def call_of(steps: Sequence[Step], price: Price | None = None) -> dict[str, Json]:
     """The fields of the call that these spans of one trace are: those of `feedback.services.calls.NewCall`.
 
     Content is the head's, else the first model's input and the last model's output. Tokens and money are added up over
-    the lowest spans that name them, because agents and chains repeat what the models below them used.
+    the lowest spans that name them, because agents and chains repeat what the models below them used. Where no span
+    names money, `price` estimates it, and the metadata say so.
     """
     ordered = sorted(_unique(steps), key=lambda step: (step.start_ns, not step.heads_its_trace))
     head = head_of(ordered)
@@ -38,7 +43,8 @@ def call_of(steps: Sequence[Step]) -> dict[str, Json]:
     models = [step for step in ordered if step.span.kind == "llm"]
     kept = [_placed(step, begin) for step in ordered[: traces.MOST_SPANS]]
     spans = [asdict(span) for span in kept]
-    usage = _used(ordered)
+    usage, lowest = _used(ordered)
+    estimated = _estimated(lowest, price) if price is not None and usage.cost_usd is None else None
     output = _output(head, ordered, models)
     return {
         "client_id": head.trace_id,
@@ -50,12 +56,12 @@ def call_of(steps: Sequence[Step]) -> dict[str, Json]:
         "output": output,
         "contexts": traces.contexts_of(spans),
         "trace": {"v": 1, "spans": spans},
-        "metadata": _metadata(head, len(ordered) - len(kept)),
+        "metadata": _metadata(head, len(ordered) - len(kept)) | ({COST: ESTIMATED} if estimated is not None else {}),
         "tags": _fact(head, ordered, lambda step: conventions.tags_of(step.span.attributes)) or (),
         "latency_ms": _latency(head, ordered),
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
-        "cost_usd": usage.cost_usd,
+        "cost_usd": usage.cost_usd if estimated is None else estimated,
         "error": head.span.error or _error(models, output),
         "started_at": moment(begin),
         **(_fact(head, ordered, lambda step: conventions.prompt_of(step.span.attributes)) or {}),
@@ -153,7 +159,8 @@ def _metadata(head: Step, left_out: int) -> dict[str, Json]:
     return found
 
 
-def _used(steps: Sequence[Step]) -> conventions.Usage:
+def _used(steps: Sequence[Step]) -> tuple[conventions.Usage, list[Step]]:
+    """All that was used, and the lowest spans that say what."""
     parents = {step.span.id: step.span.parent for step in steps if step.span.id}
     usages = {step.span.id: usage for step in steps if (usage := conventions.usage_of(step.span.attributes)).is_known}
     repeated: set[str] = set()
@@ -163,11 +170,25 @@ def _used(steps: Sequence[Step]) -> conventions.Usage:
             repeated.add(above)
             above = parents.get(above, "")
     lowest = [usage for name, usage in usages.items() if name not in repeated]
-    return conventions.Usage(
+    total = conventions.Usage(
         tokens_in=_total([usage.tokens_in for usage in lowest]),
         tokens_out=_total([usage.tokens_out for usage in lowest]),
         cost_usd=_total_cost(lowest, [usage for name, usage in usages.items() if name in repeated]),
     )
+    return total, [step for step in steps if step.span.id in usages and step.span.id not in repeated]
+
+
+def _estimated(steps: Sequence[Step], price: Price) -> float | None:
+    """The sum of the spans' prices; None when that of one is not known, because a part would pass for the whole."""
+    prices = []
+    for step in steps:
+        attributes = step.span.attributes
+        usage = conventions.usage_of(attributes)
+        if step.span.kind == "embedding" and usage.tokens_out is None:
+            usage = replace(usage, tokens_out=0)
+        prices.append(price(conventions.system_of(attributes), conventions.model_of(attributes), usage))
+    known = [one for one in prices if one is not None]
+    return sum(known) if known and len(known) == len(prices) else None
 
 
 def _total(values: Sequence[int | None]) -> int | None:
@@ -181,6 +202,11 @@ def _total_cost(lowest: Sequence[conventions.Usage], above: Sequence[conventions
     if known:
         return sum(known)
     return max((usage.cost_usd for usage in above if usage.cost_usd is not None), default=None)
+
+
+def is_estimated(metadata: Json) -> bool:
+    """Whether the call's money is an estimate of ours."""
+    return isinstance(metadata, dict) and metadata.get(COST) == ESTIMATED
 
 
 def resource_of(metadata: Json) -> Mapping[str, Json]:

@@ -19,7 +19,7 @@ from django.db.models import F, Max, Q
 from feedback.models import Call, LooseSpan
 from feedback.otlp import mapping
 from feedback.otlp.steps import Step, step_from_json, step_json
-from feedback.services import arrivals, calls, hours
+from feedback.services import arrivals, calls, hours, prices
 from feedback.services.calls import NewCall
 from llmops.gateway.types import Span
 from llmops.projects.models import Project
@@ -36,7 +36,7 @@ LOOSE_COLUMNS = (
 LOOSE_ONCE = "ON CONFLICT (project_id, trace_id, span_id) DO NOTHING"
 # What a late span may change in its call, beside the trace itself; the first group only with the head of the trace.
 OF_THE_HEAD = ("inputs", "output", "latency_ms", "started_at", "error")
-OF_ALL = ("contexts", "tokens_in", "tokens_out", "cost_usd", "model", "environment")
+OF_ALL = ("contexts", "tokens_in", "tokens_out", "model", "environment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +104,31 @@ def _gather(project: Project, whole: Mapping[str, list[Step]], now: datetime) ->
     for row in waiting:
         traces[row.trace_id].append(step_from_json(row.trace_id, row.step, end_user=row.end_user, session=row.session))
     traces = {trace: steps for trace, steps in traces.items() if steps}
+    price = prices.of(project.pk)
     stored = calls.statements(
         project=project,
-        calls=[_call(trace, steps) for trace, steps in sorted(traces.items())],
+        calls=[_call(trace, steps, price) for trace, steps in sorted(traces.items())],
         now=now,
         is_inside=True,
     )()
     known = [one.client_id for one in stored if one.state != "new"]
     for trace in known:
-        _add_to_call(project, trace, traces[trace], now)
+        _add_to_call(project, trace, traces[trace], now, price)
     if waiting:
         LooseSpan.objects.filter(pk__in=[row.pk for row in waiting]).purge()
     return len(stored) - len(known), len(known)
 
 
-def _call(trace_id: str, steps: Sequence[Step]) -> NewCall:
+def _call(trace_id: str, steps: Sequence[Step], price: mapping.Price) -> NewCall:
     """The wall knows a trace by its id alone: its spans come in several deliveries, in any order."""
-    fields = mapping.call_of(steps)
+    fields = mapping.call_of(steps, price)
     body = arrivals.json_bytes({**fields, "started_at": None})
     person = fields.pop("end_user") or ""
     call = NewCall(**fields, body=body, person=person)
     return replace(call, client_id=trace_id)
 
 
-def _add_to_call(project: Project, trace_id: str, steps: Sequence[Step], now: datetime) -> None:
+def _add_to_call(project: Project, trace_id: str, steps: Sequence[Step], now: datetime, price: mapping.Price) -> None:
     """Put the spans that the call does not have into it; a delivery that came twice changes nothing."""
     found = Call.objects.filter(project=project, client_id=trace_id).order_by("-id")
     if connection.features.has_select_for_update:
@@ -140,7 +141,7 @@ def _add_to_call(project: Project, trace_id: str, steps: Sequence[Step], now: da
     missing = [step for step in steps if step.span.id not in held]
     if not missing:
         return
-    everything = _call(trace_id, [*before, *missing])
+    everything = _call(trace_id, [*before, *missing], price)
     masked = 0
     if project.mask_personal_data:
         everything, masked = calls.mask(project, everything)
@@ -159,6 +160,7 @@ def _changes(call: Call, everything: NewCall, missing: Sequence[Step]) -> dict[s
         value = getattr(everything, name)
         if value not in (None, "") and (brings_head or getattr(call, name) in (None, "")):
             changes[name] = value
+    changes |= _money(call, everything)
     if "latency_ms" in changes:
         changes["latency_bucket"] = calls.latency_bucket(changes["latency_ms"])
     if "started_at" in changes:
@@ -168,6 +170,22 @@ def _changes(call: Call, everything: NewCall, missing: Sequence[Step]) -> dict[s
         if value and not getattr(call, name):
             changes[name] = value
     return changes
+
+
+def _money(call: Call, everything: NewCall) -> dict[str, Any]:
+    """What somebody named is never replaced by an estimate; an estimate is, and the metadata say which it is."""
+    was, now_is = mapping.is_estimated(call.metadata), mapping.is_estimated(everything.metadata)
+    if now_is and call.cost_usd is not None and not was:
+        return {"cost_usd": call.cost_usd}
+    if everything.cost_usd is None:  # a span came whose price is not known: a part would pass for the whole
+        now_is, cost = False, None if was else call.cost_usd
+    else:
+        cost = everything.cost_usd
+    if was == now_is:
+        return {"cost_usd": cost}
+    kept = dict(call.metadata) if isinstance(call.metadata, dict) else {}
+    kept.pop(mapping.COST, None)
+    return {"cost_usd": cost, "metadata": kept | ({mapping.COST: mapping.ESTIMATED} if now_is else {})}
 
 
 def _steps_of(call: Call) -> list[Step]:

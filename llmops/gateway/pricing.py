@@ -10,6 +10,18 @@ from llmops.gateway import registry
 from llmops.gateway.types import Usage
 
 MILLION = Decimal(1_000_000)
+# Who answered, as OpenTelemetry's conventions and the common instrumentations spell it, by the public list's name.
+# Frameworks are no provider: there the model's name decides.
+SYSTEMS: dict[str, str | None] = {
+    "openai": "openai", "anthropic": "anthropic", "google": "google", "gemini": "google", "gcp.gemini": "google",
+    "gcp.vertex_ai": "google", "gcp.gen_ai": "google", "vertex_ai": "google", "vertexai": "google", "azure": "azure",
+    "azure.ai.openai": "azure", "azure.ai.inference": "azure", "az.ai.openai": "azure", "az.ai.inference": "azure",
+    "aws": "aws", "aws.bedrock": "aws", "aws_bedrock": "aws", "bedrock": "aws", "mistral": "mistral",
+    "mistralai": "mistral", "mistral_ai": "mistral", "groq": "groq", "cohere": "cohere", "deepseek": "deepseek",
+    "perplexity": "perplexity", "xai": "x-ai", "x_ai": "x-ai", "together": "together", "fireworks": "fireworks",
+    "openrouter": "openrouter", "cerebras": "cerebras", "moonshot_ai": "moonshotai",
+    "langchain": None, "llamaindex": None, "llama_index": None, "litellm": None, "haystack": None, "crewai": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,21 @@ def cost(usage: Usage, *, kind: str, model: str, overrides: Mapping[str, Rates] 
     return _listed(usage, kind, model)
 
 
+def estimate(usage: Usage, *, system: str, model: str, overrides: Mapping[str, Rates] | None = None) -> Decimal | None:
+    """What a call that went past the gateway costs by the same prices; None when tokens or prices are not known.
+
+    `system` is who answered, as OpenTelemetry names it; where nobody said, the model's public name decides.
+    """
+    if usage.tokens_in is None or usage.tokens_out is None or not model:
+        return None
+    if overrides and (rates := overrides.get(model)) is not None:
+        return of(usage, rates)
+    named = system.strip().lower()
+    if named and named not in SYSTEMS:
+        return None  # somebody's own server: the same name costs something else there
+    return _public(usage, SYSTEMS.get(named), model)
+
+
 def of(usage: Usage, rates: Rates) -> Decimal:
     """The price at given rates; cached tokens are part of the tokens in."""
     cached = min(usage.tokens_cached or 0, usage.tokens_in or 0) if rates.tokens_cached is not None else 0
@@ -44,6 +71,11 @@ def _listed(usage: Usage, kind: str, model: str) -> Decimal | None:
     provider = registry.KINDS[kind].prices if kind in registry.KINDS else None
     if provider is None:
         return None  # the same model name costs something else on every compatible server
+    return _public(usage, provider, model)
+
+
+def _public(usage: Usage, provider: str | None, model: str) -> Decimal | None:
+    """The price by the public list; without a provider by whoever is known for the model's name."""
     import genai_prices  # noqa: PLC0415 (slow import)
 
     counted = genai_prices.Usage(

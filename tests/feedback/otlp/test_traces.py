@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from feedback.models import Call, LooseSpan, Refusal, Seen
 from feedback.services import traces
+from llmops.common import ids
 from llmops.common.actors import SYSTEM
+from llmops.gateway.services import prices
 from llmops.gateway.types import spans_of
 from llmops.projects.models import Project
 from llmops.projects.services import api_keys
@@ -182,3 +185,69 @@ def test_traces_of_one_project_never_meet_those_of_another(
     assert theirs.send("POST", "/traces", request_of(HEAD)).status_code == 200
     assert Call.objects.get().project == other_project
     assert LooseSpan.objects.get().project != other_project
+
+
+def used(number: int, model: str, tokens: int = 1_000_000, **more: Any) -> dict[str, Any]:
+    said = {"gen_ai.request.model": model, "gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 0}
+    return span(number, 1, attributes=said | {name.replace("__", "."): value for name, value in more.items()})
+
+
+@pytest.fixture
+def own_price(project: Project) -> None:
+    prices.put(
+        project=project, model="our-own", in_per_million=Decimal(2), out_per_million=Decimal(3), by=SYSTEM,
+        now=timezone.now() - timedelta(hours=1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spans", "cost"),
+    [
+        ([used(2, "gpt-4o", gen_ai__system="openai")], 2.5),
+        ([used(2, "gpt-4o")], 2.5),
+        ([used(2, "gpt-4o", gen_ai__usage__cache_read__input_tokens=1_000_000)], 1.25),
+        ([used(2, "gpt-4o", gen_ai__system="vllm")], None),
+        ([used(2, "our-own", gen_ai__system="vllm")], 2.0),
+        ([used(2, "our-own"), used(3, "our-own", 500_000)], 3.0),
+        ([used(2, "our-own"), used(3, "who-knows")], None),
+        ([used(2, "who-knows")], None),
+    ],
+)
+def test_tokens_without_a_price_are_priced_as_the_gateway_prices_its_own(
+    export: Callable[..., Any], own_price: None, page: Client, spans: list[Any], cost: float | None
+) -> None:
+    export(HEAD, *spans)
+    call = Call.objects.get()
+    assert call.cost_usd == (None if cost is None else pytest.approx(cost))
+    assert call.metadata.get("cost") == (None if cost is None else "estimated")
+    shown = page.get(f"/p/garden/feedback/{ids.public('call', call.uid)}/").content.decode()
+    assert (" estimated</span>" in shown) is (cost is not None)
+
+
+def test_money_that_a_span_names_is_no_estimate(export: Callable[..., Any], own_price: None) -> None:
+    export(HEAD, used(2, "our-own", gen_ai__usage__cost=0.25))
+    assert (Call.objects.get().cost_usd, "cost" in Call.objects.get().metadata) == (0.25, False)
+
+
+def test_late_spans_bring_an_estimate_up_to_date_and_what_they_name_replaces_it(
+    export: Callable[..., Any], own_price: None
+) -> None:
+    export(HEAD, used(2, "our-own"))
+    late = [
+        (used(3, "our-own", 500_000), 3.0, "estimated"),
+        (used(4, "who-knows"), None, None),
+        (used(5, "our-own", gen_ai__usage__cost=0.25), 0.25, None),
+    ]
+    for one, cost, said in late:
+        export(one)
+        traces.gather_abandoned(now=later())
+        call = Call.objects.get()
+        assert (call.cost_usd, call.metadata.get("cost")) == (cost, said)
+        assert call.metadata["name"] == "answer"
+
+
+def test_what_a_call_said_it_cost_is_not_estimated_again(api: Any, export: Callable[..., Any], own_price: None) -> None:
+    api.send("POST", "/calls", {"id": TRACE, "output": "Logged", "cost_usd": 0.5})
+    export(used(2, "our-own"))
+    traces.gather_abandoned(now=later())
+    assert (Call.objects.get().cost_usd, Call.objects.get().metadata) == (0.5, None)
