@@ -1,4 +1,4 @@
-"""`make bench`: runs, ingestion and metrics, or by name: `python -m tests.bench runs ingest memory metrics pages`."""
+"""`make bench`: runs, ingestion and metrics; or by name, such as `python -m tests.bench memory pages themes`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 USUAL = ("runs", "ingest", "metrics")
-PARTS = ("runs", "ingest", "memory", "metrics", "inbox", "pages")
+PARTS = ("runs", "ingest", "memory", "metrics", "inbox", "pages", "themes")
 
 
 def main(wanted: list[str]) -> int:
