@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 
 from evals.doctor import Kind
 from evals.models.dataset import Dataset, ReadableJSON
+from llmops.common.leased import Leased
 from llmops.common.models import WithUid
 from llmops.projects.models import Project
 
 
-class Checkup(WithUid):
+class Checkup(WithUid, Leased):
     """One look over a dataset version. `done` of `total` counts steps: a row read, a row compared, a result read.
 
     `counts` says how many findings of each kind there are; the first of them are kept as rows. A worker that dies is
@@ -26,8 +26,6 @@ class Checkup(WithUid):
         FINISHED = "finished"
         FAILED = "failed"
         CANCELLED = "cancelled"
-
-    ACTIVE = (State.WAITING, State.RUNNING)
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="checkups")
@@ -43,13 +41,7 @@ class Checkup(WithUid):
     prompts = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict, encoder=ReadableJSON)
     is_complete = models.BooleanField(default=True)
-    error = models.TextField(blank=True)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
     by = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [
@@ -66,10 +58,6 @@ class Checkup(WithUid):
 
     def __str__(self) -> str:
         return f"check of {self.dataset} v{self.version_number}"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
     @property
     def progress(self) -> float:

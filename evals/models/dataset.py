@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from llmops.common import ids
+from llmops.common.leased import Leased
 from llmops.common.models import Immutable, ImmutableQuerySet, WithUid
 from llmops.projects.models import Project
 from llmops.projects.models.project import SLUG
@@ -147,7 +148,7 @@ class Example(Immutable):
         return ids.public("ex", self.key if isinstance(self.key, uuid.UUID) else uuid.UUID(str(self.key)))
 
 
-class Import(WithUid):
+class Import(WithUid, Leased):
     """A file on its way into a dataset: what was asked, how far it got, and who works on it.
 
     `offset` is where the next unread row begins in the stored file; it moves in the same transaction as the rows.
@@ -159,8 +160,6 @@ class Import(WithUid):
         FINISHED = "finished"
         FAILED = "failed"
         CANCELLED = "cancelled"
-
-    ACTIVE = (State.WAITING, State.RUNNING)
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="imports")
@@ -178,14 +177,8 @@ class Import(WithUid):
     rows_known = models.PositiveIntegerField(default=0)
     offset = models.BigIntegerField(default=0)
     line = models.PositiveBigIntegerField(default=1)
-    error = models.TextField(blank=True)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
     cancel_at = models.DateTimeField(null=True)
     by = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [

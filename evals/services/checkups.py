@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from evals.models import Checkup, Dataset
 from evals.queries import datasets as queries
 from llmops.audit import services as audit
-from llmops.common import jobs
+from llmops.common import jobs, leased
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
 
@@ -69,10 +69,4 @@ def cancel(*, of: Checkup, by: Actor, now: datetime) -> None:
 
 def continue_stalled(*, now: datetime) -> int:
     """Wake the looks whose worker died or whose message was lost; returns how many."""
-    stalled = Checkup.objects.filter(
-        Q(lease_until=None, created_at__lt=now - timedelta(seconds=10)) | Q(lease_until__lt=now),
-        state__in=Checkup.ACTIVE,
-    ).values_list("pk", flat=True)[:100]
-    for pk in stalled:
-        jobs.enqueue(TASK, checkup_id=pk)
-    return len(stalled)
+    return leased.wake_stalled(Checkup.objects.all(), TASK, "checkup_id", now)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from evals.doctor import Finding, Kind, Row
@@ -22,6 +22,7 @@ from evals.doctor.minhash import BANDS
 from evals.models import Checkup, CheckupFinding, Example, Result, Run, RunEvaluator, Score
 from evals.models.dataset import ExampleQuerySet
 from llmops.audit import services as audit
+from llmops.common import leased
 from llmops.common.actors import SYSTEM
 from llmops.common.errors import DomainError
 from prompts import queries as prompt_queries
@@ -53,16 +54,8 @@ def work(*, checkup_id: int) -> None:
 
 
 def _claim(checkup_id: int) -> Checkup | None:
-    now = timezone.now()
-    claimed = Checkup.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), pk=checkup_id, state__in=Checkup.ACTIVE
-    ).update(
-        state=Checkup.State.RUNNING, lease_until=now + LEASE, fence=F("fence") + 1, attempts=F("attempts") + 1, done=0
-    )
-    if not claimed:
-        return None
-    mine = Checkup.objects.select_related("dataset").get(pk=checkup_id)
-    if mine.attempts > MOST_CRASHES:
+    mine = leased.claim(Checkup.objects.select_related("dataset"), checkup_id, LEASE, done=0)
+    if mine is not None and mine.attempts > MOST_CRASHES:
         _end(mine, Checkup.State.FAILED, error=f"The worker stopped {MOST_CRASHES} times while it looked.")
         return None
     return mine

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from evals import importers
@@ -23,7 +23,7 @@ from evals.importers import ColumnMapping, ExampleAt, Options, Place, Preview, P
 from evals.models import Dataset, Example, Import, ImportProblem
 from evals.services import dataset_examples, datasets
 from llmops.audit import services as audit
-from llmops.common import jobs, text
+from llmops.common import jobs, leased, text
 from llmops.common.actors import SYSTEM, Actor
 from llmops.common.errors import DomainError, Invalid, NotFound, TooLarge
 from llmops.projects.models import Project
@@ -173,13 +173,7 @@ def work(*, import_id: int, seconds: float = SLICE_S) -> bool:
 
 def continue_stalled(*, now: datetime) -> int:
     """Wake the imports whose worker died or whose message was lost; returns how many."""
-    stalled = Import.objects.filter(
-        Q(lease_until=None, created_at__lt=now - timedelta(seconds=10)) | Q(lease_until__lt=now),
-        state__in=Import.ACTIVE,
-    ).values_list("pk", flat=True)[:100]
-    for pk in stalled:
-        jobs.enqueue("evals.import_rows", import_id=pk)
-    return len(stalled)
+    return leased.wake_stalled(Import.objects.all(), "evals.import_rows", "import_id", now)
 
 
 def discard_uploads(*, now: datetime) -> int:
@@ -201,14 +195,8 @@ def discard_uploads(*, now: datetime) -> int:
 
 def _claim(import_id: int) -> Import | None:
     """Take the import for a lease, unless somebody has it; three things can end it here: poison, absence, the end."""
-    now = timezone.now()
-    claimed = Import.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), pk=import_id, state__in=Import.ACTIVE
-    ).update(state=Import.State.RUNNING, lease_until=now + LEASE, fence=F("fence") + 1, attempts=F("attempts") + 1)
-    if not claimed:
-        return None
-    mine = Import.objects.select_related("dataset", "project").get(pk=import_id)
-    if mine.attempts > MAX_CRASHES:
+    mine = leased.claim(Import.objects.select_related("dataset", "project"), import_id, LEASE)
+    if mine is not None and mine.attempts > MAX_CRASHES:
         _end(mine, Import.State.FAILED, f"Reading stopped {MAX_CRASHES} times at line {mine.line}.")
         return None
     return mine

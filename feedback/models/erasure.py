@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
+from llmops.common.leased import Leased
 from llmops.common.models import WithUid
 
 
-class Erasure(WithUid):
+class Erasure(WithUid, Leased):
     """One deletion: of what the person with this keyed hash had sent by `created_at`. `done` of `total` counts rows.
 
     `counts` says what went so far. What is deleted is gone, so a worker that dies is followed by one that goes on.
@@ -23,22 +23,14 @@ class Erasure(WithUid):
         FINISHED = "finished"
         FAILED = "failed"
 
-    ACTIVE = (State.WAITING, State.RUNNING)
-
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
     person = models.CharField(max_length=32)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
     by = models.CharField(max_length=255, blank=True)
     by_user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["project", "-id"], name="feedback_erasure_recent")]
@@ -52,10 +44,6 @@ class Erasure(WithUid):
 
     def __str__(self) -> str:
         return f"the end user {self.person[:12]}…"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
     @property
     def percent(self) -> int:

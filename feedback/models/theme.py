@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from evals.models import Dataset, Run
+from llmops.common.leased import Leased
 from llmops.common.models import WithUid
 from llmops.projects.models import Project
 from prompts.models import Artifact, Version
@@ -52,7 +53,7 @@ class Theme(WithUid):
         return f"theme:{self.slug}"
 
 
-class Clustering(WithUid):
+class Clustering(WithUid, Leased):
     """One turn of sorting complaints into themes. `done` of `total` counts complaints that were looked at.
 
     `until_us` is the newest change of an inbox item that this turn saw: the next one begins there. A worker that dies
@@ -66,8 +67,6 @@ class Clustering(WithUid):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    ACTIVE = (State.WAITING, State.RUNNING)
-
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     phase = models.CharField(max_length=20, blank=True)
@@ -78,13 +77,7 @@ class Clustering(WithUid):
     vectoriser = models.CharField(max_length=120, blank=True)
     since_us = models.BigIntegerField(default=0)
     until_us = models.BigIntegerField(default=0)
-    error = models.TextField(blank=True)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveIntegerField(default=0)
     by = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["project", "-id"], name="feedback_clustering_recent")]
@@ -98,10 +91,6 @@ class Clustering(WithUid):
 
     def __str__(self) -> str:
         return f"sorting of complaints, {self.state}"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
     @property
     def percent(self) -> int:

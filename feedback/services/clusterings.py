@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from feedback.models import Clustering
 from feedback.queries import complaints
 from llmops.audit import services as audit
-from llmops.common import jobs
+from llmops.common import jobs, leased
 from llmops.common.actors import SYSTEM, Actor
 from llmops.common.errors import Invalid
 from llmops.projects.models import Project
@@ -51,13 +51,7 @@ def cancel(*, of: Clustering, by: Actor, now: datetime) -> None:
 
 def continue_stalled(*, now: datetime) -> int:
     """Wake the turns whose worker died or whose message was lost; returns how many."""
-    stalled = Clustering.objects.filter(
-        Q(lease_until=None, created_at__lt=now - timedelta(seconds=10)) | Q(lease_until__lt=now),
-        state__in=Clustering.ACTIVE,
-    ).values_list("pk", flat=True)[:100]
-    for pk in stalled:
-        jobs.enqueue(TASK, clustering_id=pk)
-    return len(stalled)
+    return leased.wake_stalled(Clustering.objects.all(), TASK, "clustering_id", now)
 
 
 def start_due(*, now: datetime) -> int:

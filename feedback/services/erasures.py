@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from feedback.models import Erasure
@@ -19,7 +18,7 @@ from feedback.queries import erasures as queries
 from feedback.services import arrivals, copies, erasing
 from feedback.services.erasing import Erased
 from llmops.audit import services as audit
-from llmops.common import jobs
+from llmops.common import jobs, leased
 from llmops.common.actors import Actor
 from llmops.common.errors import Invalid
 from llmops.projects.models import Project
@@ -81,27 +80,15 @@ def work(*, erasure_id: int) -> None:
 
 def continue_stalled(*, now: datetime) -> int:
     """Wake the deletions whose worker died or whose message was lost; returns how many."""
-    stalled = Erasure.objects.filter(
-        Q(lease_until=None, created_at__lt=now - timedelta(seconds=10)) | Q(lease_until__lt=now),
-        state__in=Erasure.ACTIVE,
-    ).values_list("pk", flat=True)[:100]
-    for pk in stalled:
-        jobs.enqueue(TASK, erasure_id=pk)
-    return len(stalled)
+    return leased.wake_stalled(Erasure.objects.all(), TASK, "erasure_id", now)
 
 
 def _claim(erasure_id: int) -> Erasure | None:
-    now = timezone.now()
-    claimed = Erasure.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), pk=erasure_id, state__in=Erasure.ACTIVE
-    ).update(state=Erasure.State.RUNNING, lease_until=now + LEASE, fence=F("fence") + 1, attempts=F("attempts") + 1)
-    if not claimed:
-        return None
-    mine = Erasure.objects.select_related("project").get(pk=erasure_id)
-    if mine.attempts > MOST_CRASHES:
+    mine = leased.claim(Erasure.objects.select_related("project"), erasure_id, LEASE)
+    if mine is not None and mine.attempts > MOST_CRASHES:
         error = f"The worker stopped {MOST_CRASHES} times. What was deleted stays so; start again for the rest."
         Erasure.objects.filter(pk=mine.pk, fence=mine.fence).update(
-            state=Erasure.State.FAILED, error=error, finished_at=now, lease_until=None
+            state=Erasure.State.FAILED, error=error, finished_at=timezone.now(), lease_until=None
         )
         return None
     return mine

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from feedback.clustering import grouping, naming
@@ -19,6 +19,7 @@ from feedback.clustering.vectors import TfIdf, Vectoriser
 from feedback.models import Clustering, InboxItem, Theme
 from feedback.queries import complaints
 from feedback.queries import themes as theme_queries
+from llmops.common import leased
 
 LEASE = timedelta(minutes=3)
 BEAT_S = 0.5
@@ -49,17 +50,8 @@ def work(*, clustering_id: int, vectoriser: Vectoriser | None = None) -> None:
 
 
 def _claim(clustering_id: int) -> Clustering | None:
-    now = timezone.now()
-    claimed = Clustering.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), pk=clustering_id, state__in=Clustering.ACTIVE
-    ).update(
-        state=Clustering.State.RUNNING, lease_until=now + LEASE, fence=F("fence") + 1, attempts=F("attempts") + 1,
-        done=0, total=0,
-    )  # fmt: skip
-    if not claimed:
-        return None
-    mine = Clustering.objects.select_related("project").get(pk=clustering_id)
-    if mine.attempts > MOST_CRASHES:
+    mine = leased.claim(Clustering.objects.select_related("project"), clustering_id, LEASE, done=0, total=0)
+    if mine is not None and mine.attempts > MOST_CRASHES:
         _end(mine, Clustering.State.FAILED, error=f"The worker stopped {MOST_CRASHES} times while it sorted.")
         return None
     return mine
