@@ -7,7 +7,8 @@ from typing import Any
 
 from feedback.labelfiles import parts
 from feedback.labelfiles.argilla.records import GOLD, STANDS
-from feedback.labelfiles.types import Asked, Decision, Given, LabeledItem, LeftOuts, Read
+from feedback.labelfiles.reading import Reading, seconds
+from feedback.labelfiles.types import Asked, Decision, Given, LabeledItem, Read
 from feedback.rubrics import Question
 from llmops.common import text
 from llmops.common.errors import DomainError
@@ -24,21 +25,11 @@ def read(
 
     :raises Invalid: naming the record that is not acceptable.
     """
-    reading = _Reading(questions, asked, people)
-    found: dict[str, LabeledItem] = {}
-    for number, one in enumerate(records, start=1):
-        item = reading.item(one, f"record {number}")
-        if item.key in found:
-            raise parts.wrong(item.place, f"is {found[item.key].place} once more")
-        found[item.key] = item
-    return Read(list(found.values()), reading.left.listed())
+    return _Reading(questions, asked, people).all(records)
 
 
-class _Reading:
-    def __init__(self, questions: Sequence[Question], asked: Asked | None, people: Mapping[str, str]) -> None:
-        self.left = LeftOuts(asked.left_out if asked else ())
-        self.asked, self.people = asked, people
-        self.names = parts.Names(questions, asked.keys if asked else {}, self.left)
+class _Reading(Reading):
+    record = "record"
 
     def item(self, given: Json, place: str) -> LabeledItem:
         record = parts.object_at(given, place)
@@ -77,7 +68,8 @@ class _Reading:
         return found if isinstance(found, dict) else {}
 
     def _take(self, item: LabeledItem, responses: Json, ours: Mapping[str, Json]) -> None:
-        named, seconds = _texts(ours.get("people")), ours.get("seconds")
+        named, spent = _texts(ours.get("people")), ours.get("seconds")
+        spent = spent if isinstance(spent, dict) else {}
         said: dict[str, dict[str, Json]] = {}
         status: dict[str, str] = {}
         for user, name, value, state in _responses(responses, item.place):
@@ -92,22 +84,22 @@ class _Reading:
                 raise parts.wrong(item.place, f"has a second answer of {text.shown(who)} to {question.key}")
             answers[question.key] = _answer(question, value)
         for who, reason in _texts(ours.get("skips")).items():
-            item.given.append(Given(who, {}, reason or "no reason", _seconds(seconds, who)))
+            item.given.append(Given(who, {}, reason or "no reason", seconds(spent.get(who))))
         for who, answers in said.items():
-            self._add(item, who, answers, status[who], _seconds(seconds, who))
+            self._add(item, who, answers, status[who], seconds(spent.get(who)))
         order = list(named.values())  # as our export had them, whose places count
         item.given.sort(key=lambda given: order.index(given.who) if given.who in order else len(order))
 
-    def _add(self, item: LabeledItem, who: str, answers: dict[str, Json], state: str, seconds: int | None) -> None:
+    def _add(self, item: LabeledItem, who: str, answers: dict[str, Json], state: str, spent: int | None) -> None:
         if state == "draft":
             self.left.add("Drafts: answers that were not submitted", item.place)
         elif state == "discarded":
             if answers:
                 self.left.add("Answers of people who discarded the record", item.place)
             if all(given.who != who for given in item.given):
-                item.given.append(Given(who, {}, "discarded", seconds))
+                item.given.append(Given(who, {}, "discarded", spent))
         elif answers:
-            item.given.append(Given(who, answers, seconds=seconds))
+            item.given.append(Given(who, answers, seconds=spent))
 
     def _stands(self, item: LabeledItem, suggestions: Json, ours: Mapping[str, Json]) -> None:
         found: dict[str, Json] = {}
@@ -191,8 +183,3 @@ def _answer(question: Question, value: Json) -> Json:
 
 def _texts(given: Json) -> dict[str, str]:
     return {str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {}
-
-
-def _seconds(given: Json, who: str) -> int | None:
-    spent = given.get(who) if isinstance(given, dict) else None
-    return round(spent) if isinstance(spent, int | float) and 0 <= spent < 10**6 else None

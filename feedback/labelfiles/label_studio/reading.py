@@ -10,7 +10,8 @@ from typing import Any
 from feedback.labelfiles import parts
 from feedback.labelfiles.label_studio.config import TIE
 from feedback.labelfiles.label_studio.tasks import SIDES
-from feedback.labelfiles.types import Asked, Decision, Given, LabeledItem, LeftOuts, Read
+from feedback.labelfiles.reading import Reading, seconds
+from feedback.labelfiles.types import Asked, Decision, Given, LabeledItem, Read
 from feedback.rubrics import Question
 from feedback.rubrics.answers import output_text
 from llmops.common import text
@@ -25,21 +26,11 @@ def read(tasks: Sequence[Json], questions: Sequence[Question], asked: Asked | No
 
     :raises Invalid: naming the task that is not acceptable.
     """
-    reading = _Reading(questions, asked, people)
-    found: dict[str, LabeledItem] = {}
-    for number, one in enumerate(tasks, start=1):
-        item = reading.item(one, f"task {number}")
-        if item.key in found:
-            raise parts.wrong(item.place, f"is {found[item.key].place} once more")
-        found[item.key] = item
-    return Read(list(found.values()), reading.left.listed())
+    return _Reading(questions, asked, people).all(tasks)
 
 
-class _Reading:
-    def __init__(self, questions: Sequence[Question], asked: Asked | None, people: Mapping[str, str]) -> None:
-        self.left = LeftOuts(asked.left_out if asked else ())
-        self.asked, self.people = asked, people
-        self.names = parts.Names(questions, asked.keys if asked else {}, self.left)
+class _Reading(Reading):
+    record = "task"
 
     def item(self, given: Json, place: str) -> LabeledItem:
         task = parts.object_at(given, place)
@@ -72,13 +63,13 @@ class _Reading:
             if annotation.get("result"):
                 self.left.add("Answers of people who skipped the item", item.place)
             reason = skips.get(who) if isinstance(skips, dict) else None
-            self._add(item, Given(who, {}, str(reason or "no reason"), _seconds(annotation)))
+            self._add(item, Given(who, {}, str(reason or "no reason"), seconds(annotation.get("lead_time"))))
             return
         answers = self._answers(item, annotation)
         if not answers:
             self.left.add("Annotations without an answer to a question of the rubric", item.place)
         elif annotation.get("ground_truth") is not True:
-            self._add(item, Given(who, answers, seconds=_seconds(annotation)))
+            self._add(item, Given(who, answers, seconds=seconds(annotation.get("lead_time"))))
         elif ours.get("gold") is True and item.gold is None:
             item.gold = answers
         elif item.decision is not None:
@@ -87,7 +78,7 @@ class _Reading:
             said = ours["settled"]
             item.decision = Decision(answers, who, str(said.get("method")), str(said.get("reason") or ""))
         else:  # there, a person's own answer is marked as the truth
-            self._add(item, Given(who, answers, seconds=_seconds(annotation)))
+            self._add(item, Given(who, answers, seconds=seconds(annotation.get("lead_time"))))
             item.decision = Decision(answers, who)
 
     def _add(self, item: LabeledItem, given: Given) -> None:
@@ -203,11 +194,6 @@ def _matching(marked: str, start: int, end: int, said: Json) -> tuple[int, int]:
     except UnicodeDecodeError:
         return start, end
     return (len(first), len(upto)) if upto[len(first) :] == said else (start, end)
-
-
-def _seconds(annotation: Mapping[str, Json]) -> int | None:
-    spent = annotation.get("lead_time")
-    return round(spent) if isinstance(spent, int | float) and 0 <= spent < 10**6 else None
 
 
 def _key(task: Mapping[str, Json], data: Mapping[str, Json]) -> str:
